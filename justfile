@@ -1,0 +1,29 @@
+# What one does in this repository; `just` alone lists it.
+
+_list:
+    @just --list --unsorted
+
+# everything that must hold before a change is merged
+check:
+    ruff check
+    ruff format --check
+    pyright
+    lint-imports
+    pytest
+
+# the tests alone; `just test tests/routing -x` runs some of them
+test *arguments:
+    pytest {{ arguments }}
+
+# put the code in the house's form
+format:
+    ruff check --fix
+    ruff format
+
+# requirements.lock and the constraints anew; `just lock --upgrade` takes the newest versions
+lock *options:
+    python scripts/lock.py {{ options }}
+
+# docs/reference/ anew from the code
+docs:
+    python -m docs.generate

@@ -1,0 +1,1 @@
+"""The gateway that fleets of agents run their inference through."""

@@ -1,0 +1,110 @@
+"""How many tokens a request has before a provider has counted them: a guess, and a bound.
+
+No tokenizer is used. Vendors have different ones, some have published none, and a decision must
+come out the same wherever it is made again.
+"""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from ainfera_server.conversation import (
+    Image,
+    Message,
+    Part,
+    Request,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+
+BYTES_A_TOKEN = 4
+"""Four characters of English, two of Cyrillic, a little over one of Chinese: bytes of UTF-8 come
+closer to today's vocabularies than characters do."""
+TOKENS_A_MESSAGE = 4
+"""The marks that a chat template puts around a message: its start, its role and its end."""
+TOKENS_A_TOOL = 8
+"""The words that introduce one function."""
+TOKENS_AN_IMAGE = 1_300
+"""A square megapixel: Anthropic counts width x height / 750, and others are near to it."""
+
+TOKENS_A_REQUEST_MAX = 128
+"""Templates open with a few words of their own: the date, the default system prompt."""
+TOKENS_A_MESSAGE_MAX = 16
+TOKENS_A_TOOL_MAX = 64
+TOKENS_OF_TOOL_USE_MAX = 1_024
+"""Vendors explain tool use to the model; Anthropic documents 313 to 675 tokens for it."""
+TOKENS_AN_IMAGE_MAX = 10_000
+"""Twice the most that Anthropic documents for one picture (4,784), four times Gemini's."""
+
+
+def estimated_input_tokens(request: Request) -> int:
+    """A fair guess, the same in every dialect: four bytes a token, and what a template adds."""
+    return (
+        -(-_text_bytes(request) // BYTES_A_TOKEN)
+        + len(request.messages) * TOKENS_A_MESSAGE
+        + len(request.tools) * TOKENS_A_TOOL
+        + _images(request) * TOKENS_AN_IMAGE
+    )
+
+
+def most_input_tokens(request: Request) -> int:
+    """More than any vendor will count.
+
+    A byte-level tokenizer never makes more tokens than there are bytes, so bytes bound the texts,
+    and the constants bound what a template adds. A picture is bounded by a flat figure, because
+    its size is not known. Where a part of the request was not understood it may still reach a
+    provider of the same dialect, so then no fewer tokens are assumed than the body has bytes.
+    """
+    texts = _text_bytes(request)
+    if request.fields_not_understood:
+        texts = max(texts, len(request.body))
+    return (
+        texts
+        + TOKENS_A_REQUEST_MAX
+        + len(request.messages) * TOKENS_A_MESSAGE_MAX
+        + len(request.tools) * TOKENS_A_TOOL_MAX
+        + bool(request.tools) * TOKENS_OF_TOOL_USE_MAX
+        + _images(request) * TOKENS_AN_IMAGE_MAX
+    )
+
+
+def _text_bytes(request: Request) -> int:
+    """How long is everything that the model reads as words."""
+    schemas = (*(tool.parameters for tool in request.tools), request.response_format or b"")
+    texts = sum(len(text.encode("utf-8", "surrogatepass")) for text in _texts(request))
+    return texts + sum(len(schema) for schema in schemas)
+
+
+def _texts(request: Request) -> Iterator[str]:
+    for tool in request.tools:
+        yield from (tool.name, tool.description or "")
+    for message in request.messages:
+        for part in message.parts:
+            yield from _part_texts(part)
+
+
+def _part_texts(part: Part) -> Iterator[str]:
+    match part:
+        case Text():
+            yield part.text
+        case Image():
+            return
+        case ToolCall():
+            yield from (part.call_id, part.name, part.arguments)
+        case ToolResult():
+            yield part.call_id
+            yield from (inner.text for inner in part.parts if isinstance(inner, Text))
+        case Thinking():
+            yield from (part.text, part.signature or "", part.redacted or "")
+        case _:
+            assert_never(part)
+
+
+def _images(request: Request) -> int:
+    return sum(_images_in(message) for message in request.messages)
+
+
+def _images_in(message: Message) -> int:
+    inner = (part.parts for part in message.parts if isinstance(part, ToolResult))
+    return sum(isinstance(part, Image) for parts in (message.parts, *inner) for part in parts)

@@ -1,0 +1,103 @@
+"""Content as callers and vendors of this dialect write it, block by block, read into parts."""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from ainfera_server.conversation import Image, Part, Text, Thinking, ToolCall, ToolResult
+from ainfera_server.dialects.anthropic_messages import strict_json, wire
+from ainfera_server.errors import Malformed
+
+
+class LeftBehind:
+    """Collects the names of what a translation cannot take along, each once, in order."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What was noted."""
+        return tuple(self._names)
+
+    def note(self, name: str) -> None:
+        """Remember one name."""
+        self._names[name] = None
+
+    def note_fields(self, raw: Raw, *, known: frozenset[str], owner: str) -> None:
+        """Remember the fields of an object that are not known; a cache mark goes by its name."""
+        for name in msgspec.json.decode(raw, type=dict[str, Raw]):
+            if name == wire.CACHE_CONTROL_FIELD:
+                self.note(name)
+            elif name not in known:
+                self.note(f"{owner}.{name}")
+
+
+def parts(said: str | tuple[Raw, ...], place: str, left: LeftBehind) -> tuple[Part, ...]:
+    """The parts of a text or of a list of blocks. Raises Malformed."""
+    if isinstance(said, str):
+        return (Text(text=said),) if said else ()
+    return tuple(_known_parts(said, place, left))
+
+
+def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterator[Part]:
+    for position, raw in enumerate(said):
+        here = f"{place}.{position}"
+        kind = _kind(raw, here)
+        form = wire.BLOCKS.get(kind)
+        if form is None:
+            left.note(f"{here} ({kind})")
+            continue
+        block = strict_json.read(raw, form, place=here)
+        known = frozenset(form.__struct_fields__)
+        left.note_fields(raw, known=known, owner=f"{place.split('.')[0]}.{kind}")
+        yield _part(block, here, left)
+
+
+def _kind(raw: Raw, place: str) -> str:
+    """The block's type; an image from a source that only Anthropic can reach is another type."""
+    kind = strict_json.read(raw, wire.Typed, place=place).type
+    if kind == "image":
+        source = strict_json.read(raw, wire.SourceOfSomeType, place=place).source.type
+        return kind if source in wire.SOURCES else f"image {source}"
+    return kind
+
+
+def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
+    match block:
+        case wire.TextBlock(text=text):
+            return Text(text=text)
+        case wire.ImageBlock(source=wire.UrlSource(url=url)):
+            return Image(url=url)
+        case wire.ImageBlock(source=wire.Base64Source(media_type=media_type, data=data)):
+            return Image(media_type=media_type, data=data)
+        case wire.ToolUseBlock(id=call_id, name=name, input=arguments):
+            return ToolCall(call_id=call_id, name=name, arguments=_object(arguments, place))
+        case wire.ToolResultBlock():
+            return _tool_result(block, place, left)
+        case wire.ThinkingBlock(thinking=text, signature=signature):
+            return Thinking(text=text, signature=signature or None)
+        case wire.RedactedThinkingBlock(data=data):
+            return Thinking(text="", redacted=data)
+
+
+def _object(arguments: Raw, place: str) -> str:
+    text = bytes(arguments)
+    if not text.startswith(b"{"):
+        raise Malformed(f"`{place}.input` is an object.", param=f"{place}.input")
+    return text.decode()
+
+
+def _tool_result(block: wire.ToolResultBlock, place: str, left: LeftBehind) -> ToolResult:
+    """What a tool answered: words and pictures, whatever else Anthropic may read in it."""
+    answered: list[Text | Image] = []
+    found = parts(block.content or "", f"{place}.content", left)
+    for position, part in enumerate(found):
+        if isinstance(part, Text | Image):
+            answered.append(part)
+        else:
+            left.note(f"{place}.content.{position} (not text or an image)")
+    return ToolResult(
+        call_id=block.tool_use_id, parts=tuple(answered), is_error=block.is_error or False
+    )

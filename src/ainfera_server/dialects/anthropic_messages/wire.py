@@ -1,0 +1,358 @@
+"""The names of Anthropic's Messages: what is asked, what is answered, events and errors.
+
+https://platform.claude.com/docs/en/api/messages
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+OUR_FIELDS = ("agent_id", "task_type", "routing_hint", "caps")
+"""What a caller says to us in the body; no vendor knows these."""
+
+MODEL_FIELD = "model"
+LIMIT_FIELD = "max_tokens"
+CACHE_CONTROL_FIELD = "cache_control"
+VERSION = "2023-06-01"
+MESSAGE_ID_PREFIX = "msg_"
+NOTHING = Raw()
+"""A field that its author left out."""
+
+EMPTY_OBJECT = Raw(b"{}")
+
+TokenCount = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+"""No answer counts more; a number beyond it is garbage."""
+
+
+class Typed(Struct, frozen=True):
+    """Anything that says what it is, before we know whether we know it."""
+
+    type: str
+
+
+class TextBlock(Struct, frozen=True, tag_field="type", tag="text"):
+    text: str
+
+
+class Base64Source(Struct, frozen=True, tag_field="type", tag="base64"):
+    media_type: str
+    data: str
+
+
+class UrlSource(Struct, frozen=True, tag_field="type", tag="url"):
+    url: str
+
+
+class SourceOfSomeType(Struct, frozen=True):
+    source: Typed
+
+
+class ImageBlock(Struct, frozen=True, tag_field="type", tag="image"):
+    source: Base64Source | UrlSource
+
+
+class ToolUseBlock(Struct, frozen=True, tag_field="type", tag="tool_use"):
+    id: str
+    name: str
+    input: Raw
+
+
+class ToolResultBlock(
+    Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tool_result"
+):
+    tool_use_id: str
+    content: str | tuple[Raw, ...] | None = None
+    is_error: bool | None = None
+
+
+class ThinkingBlock(Struct, frozen=True, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str = ""
+
+
+class RedactedThinkingBlock(Struct, frozen=True, tag_field="type", tag="redacted_thinking"):
+    data: str
+
+
+Block = (
+    TextBlock
+    | ImageBlock
+    | ToolUseBlock
+    | ToolResultBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+)
+
+BLOCKS: dict[str, type[Block]] = {
+    "text": TextBlock,
+    "image": ImageBlock,
+    "tool_use": ToolUseBlock,
+    "tool_result": ToolResultBlock,
+    "thinking": ThinkingBlock,
+    "redacted_thinking": RedactedThinkingBlock,
+}
+SOURCES = frozenset({"base64", "url"})
+
+MORE_BLOCK_FIELDS = frozenset({CACHE_CONTROL_FIELD, "citations", "caller", "toolset_name"})
+"""What known blocks may also carry, for Anthropic alone."""
+
+
+class Message(Struct, frozen=True):
+    role: Literal["user", "assistant", "system"]
+    content: str | tuple[Raw, ...]
+
+
+class Tool(Struct, frozen=True, omit_defaults=True):
+    """A tool of the caller's own."""
+
+    name: str
+    input_schema: Raw
+    description: str | None = None
+    type: Literal["custom"] | None = None
+
+
+TOOL_FIELDS = frozenset(Tool.__struct_fields__)
+
+
+class ToolKind(Struct, frozen=True):
+    """A tool with another `type` than "custom" is one that Anthropic runs or defines."""
+
+    type: str | None = None
+
+
+class ToolChoice(Struct, frozen=True, omit_defaults=True):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class JsonSchemaFormat(Struct, frozen=True, tag_field="type", tag="json_schema"):
+    schema: Raw
+
+
+class OutputConfig(Struct, frozen=True):
+    format: JsonSchemaFormat
+
+
+OUTPUT_CONFIG_FIELD = "output_config"
+FORMAT_FIELD = "format"
+
+
+class NamedSchema(Struct, frozen=True):
+    schema: Raw
+    name: str = "answer"
+
+
+class ResponseFormat(Struct, frozen=True):
+    """How a conversation asks for JSON: the one thing in it that is not in neutral words."""
+
+    type: str
+    json_schema: NamedSchema | None = None
+
+
+class MessagesRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is asked. The fields from `agent_id` on are ours."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    system: str | tuple[Raw, ...] | None = None
+    tools: tuple[Raw, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stream: bool | None = None
+    agent_id: Raw = NOTHING
+    task_type: Raw = NOTHING
+    routing_hint: Raw = NOTHING
+    caps: Raw = NOTHING
+
+
+UNDERSTOOD = frozenset(MessagesRequest.__struct_fields__)
+
+
+class WrittenMessage(Struct, frozen=True):
+    role: Literal["user", "assistant"]
+    content: str | tuple[Block, ...]
+
+
+class WrittenRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What we ask, in the order in which the vendor's examples write it."""
+
+    model: str
+    max_tokens: int
+    messages: tuple[WrittenMessage, ...]
+    system: str | tuple[TextBlock, ...] | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    output_config: OutputConfig | None = None
+    stream: bool | None = None
+
+
+class OutputDetails(Struct, frozen=True):
+    thinking_tokens: TokenCount | None = None
+
+
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """Tokens; what was read from or written to a cache is not part of `input_tokens`."""
+
+    input_tokens: TokenCount | None = None
+    cache_creation_input_tokens: TokenCount | None = None
+    cache_read_input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
+    """A whole answer as it comes; blocks that we do not know stay unread."""
+
+    id: str
+    content: tuple[Raw, ...]
+    model: str = ""
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: Usage | None = None
+
+
+class WrittenAnswer(Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
+    """A whole answer as we write it, or the empty one that a stream starts with."""
+
+    id: str
+    role: Literal["assistant"] = "assistant"
+    model: str
+    content: tuple[Block, ...]
+    stop_reason: str | None
+    stop_sequence: str | None
+    usage: Usage
+
+
+class Start(Struct, frozen=True, tag_field="type", tag="message_start"):
+    message: Answer
+
+
+class WrittenStart(Struct, frozen=True, tag_field="type", tag="message_start"):
+    message: WrittenAnswer
+
+
+class BlockStart(Struct, frozen=True, tag_field="type", tag="content_block_start"):
+    index: int
+    content_block: Raw
+
+
+class WrittenBlockStart(Struct, frozen=True, tag_field="type", tag="content_block_start"):
+    index: int
+    content_block: Block
+
+
+class TextDelta(Struct, frozen=True, tag_field="type", tag="text_delta"):
+    text: str
+
+
+class InputJsonDelta(Struct, frozen=True, tag_field="type", tag="input_json_delta"):
+    partial_json: str
+
+
+class ThinkingDelta(Struct, frozen=True, tag_field="type", tag="thinking_delta"):
+    thinking: str
+
+
+class SignatureDelta(Struct, frozen=True, tag_field="type", tag="signature_delta"):
+    signature: str
+
+
+Delta = TextDelta | InputJsonDelta | ThinkingDelta | SignatureDelta
+
+DELTAS: dict[str, type[Delta]] = {
+    "text_delta": TextDelta,
+    "input_json_delta": InputJsonDelta,
+    "thinking_delta": ThinkingDelta,
+    "signature_delta": SignatureDelta,
+}
+
+
+class BlockDelta(Struct, frozen=True, tag_field="type", tag="content_block_delta"):
+    index: int
+    delta: Raw
+
+
+class WrittenBlockDelta(Struct, frozen=True, tag_field="type", tag="content_block_delta"):
+    index: int
+    delta: Delta
+
+
+class BlockStop(Struct, frozen=True, tag_field="type", tag="content_block_stop"):
+    index: int
+
+
+class Ending(Struct, frozen=True):
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+class MessageDelta(Struct, frozen=True, tag_field="type", tag="message_delta"):
+    delta: Ending
+    usage: Usage | None = None
+
+
+class Stop(Struct, frozen=True, tag_field="type", tag="message_stop"):
+    pass
+
+
+class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
+    pass
+
+
+StreamEvent = Start | BlockStart | BlockDelta | BlockStop | MessageDelta | Stop
+
+STREAM_EVENTS: dict[str, type[StreamEvent]] = {
+    "message_start": Start,
+    "content_block_start": BlockStart,
+    "content_block_delta": BlockDelta,
+    "content_block_stop": BlockStop,
+    "message_delta": MessageDelta,
+    "message_stop": Stop,
+}
+ERROR_EVENT = "error"
+
+
+class Error(Struct, frozen=True):
+    type: str
+    message: str
+    details: Raw
+
+
+class ErrorAnswer(Struct, frozen=True, tag_field="type", tag="error"):
+    """What is wrong, in Anthropic's words, and beside them in ours."""
+
+    error: Error
+    request_id: str
+    detail: Raw
+
+
+class UpstreamError(Struct, frozen=True):
+    type: str
+    message: str
+
+
+class UpstreamErrorAnswer(Struct, frozen=True, tag_field="type", tag="error"):
+    """An error envelope of this dialect, as the vendor writes it."""
+
+    error: UpstreamError
+
+
+class LooseError(Struct, frozen=True):
+    type: str | None = None
+    message: str | None = None
+
+
+class LooseErrorAnswer(Struct, frozen=True):
+    """Whatever a provider or something in front of it says went wrong."""
+
+    error: LooseError | str | None = None
+    message: str | None = None

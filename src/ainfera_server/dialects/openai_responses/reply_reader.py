@@ -1,0 +1,105 @@
+"""Whole answers of the Responses API, read into a conversation."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ainfera_server.conversation import FinishReason, Reply, Text, Thinking, ToolCall, Usage
+from ainfera_server.dialects.openai_responses import failure_reader, reasoning, wire
+from ainfera_server.errors import ProviderFailed
+
+TOKENS_MAX = 1_000_000_000
+"""No answer counts more; a number beyond it is garbage."""
+
+INCOMPLETE: dict[str, FinishReason] = {
+    "max_output_tokens": "length",
+    "max_messages": "length",
+    "content_filter": "content_filter",
+}
+
+
+def reply(body: bytes) -> Reply:
+    """Read a whole answer. Raises ProviderFailed."""
+    try:
+        found = msgspec.json.decode(body, type=wire.Response)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise failure_reader.malformed(f"{error}") from None
+    parts = tuple(part for item in found.output for part in _parts(item))
+    called_tools = any(isinstance(one, ToolCall) for one in parts)
+    reason, native = finish_reason(found, called_tools=called_tools)
+    return Reply(
+        reply_id=found.id,
+        model=found.model,
+        parts=parts,
+        finish_reason=reason,
+        finish_reason_native=native,
+        usage=usage(found.usage),
+    )
+
+
+def finish_reason(found: wire.Response, *, called_tools: bool) -> tuple[FinishReason, str]:
+    """Why the answer ended, in our words and the vendor's. Raises ProviderFailed if it did not."""
+    match found.status:
+        case "completed":
+            return ("tool_calls" if called_tools else "stop"), "completed"
+        case "incomplete":
+            details = found.incomplete_details or wire.IncompleteDetails()
+            native = details.reason or "incomplete"
+            return INCOMPLETE.get(native, "stop"), native
+        case "failed":
+            raise failure_reader.reported(found.error)
+        case status:
+            raise ProviderFailed(
+                f"The provider's answer is {status!r} and not complete.", reason="incomplete"
+            )
+
+
+def usage(counted: wire.Usage | None) -> Usage | None:
+    """Tokens, each counted once: `input_tokens` includes what was read from a cache."""
+    if counted is None:
+        return None
+    given = counted.input_tokens_details or wire.InputDetails()
+    made = counted.output_tokens_details or wire.OutputDetails()
+    cached, written = given.cached_tokens or 0, given.cache_write_tokens or 0
+    fresh = counted.input_tokens - cached - written
+    counts = (fresh, cached, written, counted.output_tokens, made.reasoning_tokens or 0)
+    if not all(0 <= one <= TOKENS_MAX for one in counts):
+        raise failure_reader.malformed("it counts tokens that cannot be")
+    return Usage(
+        input_tokens=fresh,
+        cache_read_tokens=cached,
+        cache_write_tokens=written,
+        output_tokens=counted.output_tokens,
+        reasoning_tokens=min(made.reasoning_tokens or 0, counted.output_tokens),
+    )
+
+
+def call(item: wire.SaidItem) -> ToolCall:
+    """A call of a function. Raises ProviderFailed when it has no name."""
+    if not item.call_id or not item.name:
+        raise failure_reader.malformed("a function call has no name or no call_id")
+    return ToolCall(call_id=item.call_id, name=item.name, arguments=item_arguments(item) or "{}")
+
+
+def item_arguments(item: wire.SaidItem) -> str:
+    """The arguments of a call as JSON text; other items have arguments that are no text."""
+    raw = bytes(item.arguments)
+    return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else ""
+
+
+def _parts(item: wire.SaidItem) -> Iterator[Text | ToolCall | Thinking]:
+    match item.type:
+        case "message":
+            for one in item.content or ():
+                words = one.text or one.refusal
+                if words:
+                    yield Text(text=words)
+        case "reasoning":
+            words, signature = reasoning.text(item), reasoning.signature(item)
+            if words or signature:
+                yield Thinking(text=words, signature=signature)
+        case "function_call":
+            yield call(item)
+        case _:
+            # Tools that the vendor runs by itself; nobody asked for them here.
+            pass

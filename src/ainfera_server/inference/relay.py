@@ -1,0 +1,196 @@
+"""A stream on its way to the caller: relayed as it came or told anew, counted beside, then billed.
+
+The end of the answer is sent only once the bill is durable. A stream that breaks ends in an error
+of the caller's dialect, never in a clean end; a caller who leaves pays for what was generated.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from ainfera_server import sse
+from ainfera_server.audit.receipts import Attempt
+from ainfera_server.catalog import token_counts
+from ainfera_server.conversation import Started, StreamEvent, Usage
+from ainfera_server.dialects.sides import StreamEncoder
+from ainfera_server.errors import AinferaError, Internal, ProviderFailed, ServerError
+from ainfera_server.gateway import Gateway
+from ainfera_server.inference import bill, record
+from ainfera_server.inference import job as jobs
+from ainfera_server.inference.ask import OpenStream, Question, Step
+from ainfera_server.inference.bill import Delivered
+from ainfera_server.inference.call import StoredAnswer, StreamedAnswer
+from ainfera_server.inference.entries import Settlement
+from ainfera_server.inference.job import HeldOffer, Job
+from ainfera_server.inference.metering import Tally
+from ainfera_server.money import usd
+
+log = logging.getLogger(__name__)
+
+
+def streamed(
+    gateway: Gateway,
+    job: Job,
+    held: HeldOffer,
+    asked: Question,
+    stream: OpenStream,
+    attempts: tuple[Attempt, ...],
+) -> StreamedAnswer:
+    """A stream that has begun, as the caller's answer. Closing it bills what was delivered."""
+    on_the_way = _OnTheWay(gateway, job, held, asked, attempts)
+    chunks = _chunks(on_the_way, stream)
+
+    async def close() -> None:
+        # A generator that never ran has no `finally`, so what it would do is done here as well.
+        await chunks.aclose()
+        await on_the_way.left()
+        await stream.close()
+
+    return StreamedAnswer(headers=jobs.headers(job, held.offer, None), chunks=chunks, close=close)
+
+
+async def _chunks(on_the_way: "_OnTheWay", stream: OpenStream) -> AsyncGenerator[bytes]:
+    """The caller's bytes, one chunk for each of the provider's events."""
+    try:
+        async for step in stream.steps():
+            chunk = on_the_way.told(step)
+            if on_the_way.tally.ended is not None:
+                yield await on_the_way.finished(chunk)
+                return
+            if chunk:
+                yield chunk
+    except AinferaError as problem:
+        reason = problem.reason if isinstance(problem, ProviderFailed) else problem.code
+        yield await on_the_way.broken(problem, reason)
+    except Exception:
+        log.exception("a stream broke off by a mistake of ours")
+        yield await on_the_way.broken(Internal("The answer broke off."), "internal_error")
+
+
+class _OnTheWay:
+    """One stream's state: what was said so far, and how to say more."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        job: Job,
+        held: HeldOffer,
+        asked: Question,
+        attempts: tuple[Attempt, ...],
+    ) -> None:
+        self._gateway = gateway
+        self._job = job
+        self._held = held
+        self._asked = asked
+        self._attempts = attempts
+        self._speaks = job.gathered.call.speaks
+        self._encoder = self._new_encoder()
+        self._kept = bytearray()
+        self._keeps = job.gathered.call.idempotency_scope is not None
+        self._is_billed = False
+        self.tally = Tally(job.salt)
+
+    def told(self, step: Step) -> bytes:
+        """A step for the caller, counted."""
+        for event in step.events:
+            self.tally.read(event)
+        chunk = (
+            step.relayed
+            if self._asked.is_relayed
+            else b"".join(self._encoder.encode(self._counted(event)) for event in step.events)
+        )
+        self._sent(chunk)
+        return chunk
+
+    async def finished(self, last: bytes) -> bytes:
+        """Bill the whole answer, then let its last bytes go, the receipt in a comment before."""
+        settlement = self._settlement(None)
+        self._is_billed = True
+        try:
+            await record.settle(self._gateway, settlement)
+        except AinferaError as problem:
+            return self.worded(problem)
+        cost = settlement.cost
+        assert cost is not None, "what was delivered is posted"
+        self._gateway.metrics.spend_usd_micros.inc(cost)
+        return sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={usd(cost)}") + last
+
+    async def broken(self, problem: AinferaError, failure: str) -> bytes:
+        """Bill what was delivered, if anything was, and end with an error."""
+        last = self.worded(problem)
+        self._sent(last)
+        await self._bill_part(failure)
+        return last
+
+    async def left(self) -> None:
+        """The caller has gone: bill what was generated until then, unless it is billed."""
+        if self._is_billed:
+            return
+        self._sent(self.worded(Internal("The answer was not read to its end.")))
+        await self._bill_part("client_left")
+
+    def worded(self, problem: AinferaError) -> bytes:
+        """An error inside the stream, in the caller's dialect."""
+        request_id = self._job.gathered.call.request_id
+        return self._speaks.encode_stream_error(problem, request_id=request_id)
+
+    async def _bill_part(self, failure: str) -> None:
+        """Settle what there was. If it cannot be written now, the hold runs out by itself."""
+        self._is_billed = True
+        try:
+            await record.settle(self._gateway, self._part(failure))
+        except ServerError:
+            log.exception("a broken stream could not be settled")
+
+    def _part(self, failure: str) -> Settlement:
+        if self.tally.has_content:
+            return self._settlement(failure)
+        ending = "failed_other" if failure == "client_left" else "failed_provider_error"
+        return bill.released(
+            self._gateway,
+            self._job,
+            self._held,
+            ending=ending,
+            failure=failure,
+            attempts=self._attempts,
+        )
+
+    def _settlement(self, failure: str | None) -> Settlement:
+        ended = self.tally.ended
+        delivered = Delivered(
+            metered=self.tally.metered(self._job.gathered.call.request),
+            response_hash=self.tally.content_hash,
+            finish_reason=self.tally.finish_reason,
+            finish_reason_native=None if ended is None else ended.finish_reason_native,
+            failure=failure,
+            attempts=self._attempts,
+        )
+        return bill.posted(self._gateway, self._job, self._held, delivered, self._answer())
+
+    def _answer(self) -> StoredAnswer | None:
+        if not self._keeps:
+            return None
+        headers = {
+            **jobs.headers(self._job, self._held.offer, None),
+            "content-type": "text/event-stream; charset=utf-8",
+        }
+        return StoredAnswer(status=200, headers=headers, body=bytes(self._kept))
+
+    def _sent(self, chunk: bytes) -> None:
+        self.tally.sent(chunk)
+        if self._keeps:
+            self._kept += chunk
+
+    def _counted(self, event: StreamEvent) -> StreamEvent:
+        """A provider that counts only at the end leaves the beginning to our estimate."""
+        if not isinstance(event, Started) or event.usage is not None:
+            return event
+        request = self._job.gathered.call.request
+        estimate = Usage(input_tokens=token_counts.estimated_input_tokens(request))
+        return replace(event, usage=estimate)
+
+    def _new_encoder(self) -> StreamEncoder:
+        call = self._job.gathered.call
+        return call.speaks.stream_encoder(
+            call.request, jobs.envelope(self._job, self._held.offer, None)
+        )

@@ -1,0 +1,120 @@
+"""One inference from start to finish: gather, decide, attempt, reply. Read this file first.
+
+A door parses what arrived and calls `run`. Everything that may be known is gathered, one pure
+function decides whom to ask, the offers are tried in that order with money set aside before each,
+and the first answer goes to the caller in the caller's dialect. Whatever happens, a routed call
+leaves one routing outcome and a pinned call leaves none.
+"""
+
+import orjson
+
+from ainfera_server.audit.events import Event, EventType
+from ainfera_server.conversation import Json
+from ainfera_server.errors import NoCandidate
+from ainfera_server.gateway import Gateway
+from ainfera_server.identifiers import DecisionId, EventId, InferenceId, ReceiptId, cell_of
+from ainfera_server.inference import attempt, idempotency, record
+from ainfera_server.inference import gather as gathering
+from ainfera_server.inference import job as jobs
+from ainfera_server.inference.call import Answer, Call, WholeAnswer
+from ainfera_server.inference.entries import Refusal
+from ainfera_server.inference.gather import Gathered, Pinned, Routed
+from ainfera_server.inference.job import Decided, Job
+from ainfera_server.inference.outcome import outcome_row
+from ainfera_server.money import usd
+from ainfera_server.routing import decide
+from ainfera_server.routing import decision as decisions
+from ainfera_server.routing import snapshot as snapshots
+
+SALT_BYTES = 16
+
+
+async def run(gateway: Gateway, call: Call) -> Answer:
+    """Answer a call. Raises an AinferaError, for which nothing was spent."""
+    async with idempotency.taken(gateway, call) as stored:
+        if stored is not None:
+            return WholeAnswer(status=stored.status, headers=stored.headers, body=stored.body)
+        gathered = gathering.gather(gateway, call)
+        job = _job(gateway, gathered)
+        if not job.offers:
+            raise await _refused(gateway, job)
+        return await attempt.answered(gateway, job)
+
+
+def _job(gateway: Gateway, gathered: Gathered) -> Job:
+    """Decide, where there is something to decide."""
+    cell = cell_of(gathered.call.payer.agent_id)
+    match gathered.wanted:
+        case Pinned(offers=offers):
+            decided = None
+        case Routed(snapshot=snapshot, offers=by_slug):
+            decision = decide.decide(snapshot)
+            offers = tuple(by_slug[candidate.model_id] for candidate in decision.order)
+            decided = Decided(
+                decision_id=DecisionId(gateway.new_id(cell)),
+                decision=decision,
+                snapshot=snapshots.encode(snapshot),
+            )
+    return Job(
+        gathered=gathered,
+        offers=offers,
+        decided=decided,
+        inference_id=InferenceId(gateway.new_id(cell)),
+        receipt_id=ReceiptId(gateway.new_id(cell)),
+        salt=gateway.random(SALT_BYTES),
+        price_book_version=gateway.catalog.version,
+    )
+
+
+async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
+    """Record that nobody may answer, and say why, candidate by candidate."""
+    decided, call = job.decided, job.gathered.call
+    assert decided is not None, "only a decision can leave nobody"
+    decision = decided.decision
+    rule = (
+        "no_candidate_enrolled"
+        if decision.rule_fired is decisions.RuleFired.NO_CANDIDATE_ENROLLED
+        else "no_candidate_clears_floor"
+    )
+    candidates: Json = orjson.loads(decisions.encode_candidates(decision))
+    problem = NoCandidate(
+        _sentence(job, decided),
+        rule=rule,
+        decision_id=str(decided.decision_id),
+        candidates=candidates,
+    )
+    event = Event(
+        event_id=EventId(gateway.new_id(cell_of(call.payer.agent_id))),
+        tenant_id=call.payer.tenant_id,
+        agent_id=call.payer.agent_id,
+        event_type=EventType.INFERENCE_REJECTED_FLOOR,
+        facts={
+            "router": "ainfera-inference",
+            "rule_fired": decision.rule_fired,
+            "decision_id": str(decided.decision_id),
+            "decision_hash": jobs.decision_hash(decided),
+            "policy_version": decision.policy_version,
+            "candidates": len(decision.candidates),
+        },
+        created_at=gateway.now(),
+    )
+    refusal = Refusal(payer=call.payer, outcome=outcome_row(job, decided), event=event)
+    await record.refuse(gateway, refusal, problem)
+    return problem
+
+
+def _sentence(job: Job, decided: Decided) -> str:
+    wanted = job.gathered.wanted
+    assert isinstance(wanted, Routed), "only a routed call is decided"
+    policy, count = wanted.snapshot.policy, len(decided.decision.candidates)
+    if count == 0:
+        return (
+            "No model can be asked: no provider with a key here serves such a request."
+            " Set a provider's key, or start the server with its local model."
+        )
+    budget = "" if policy.budget_cap is None else f" for at most {usd(policy.budget_cap)} USD"
+    return (
+        f"None of {count} candidates clears the quality floor of"
+        f" {snapshots.decimal_text(policy.min_quality)}{budget}. The decision"
+        f" {decided.decision_id} names each and why: GET /v1/inferences/{{id}}/decision."
+    )

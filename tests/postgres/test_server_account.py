@@ -1,0 +1,170 @@
+"""The server runs as somebody ordinary, who can reach what he needs and gets nothing more."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ainfera_server.errors import StoreUnavailable
+from ainfera_server.postgres import embedded, server_account, server_programs
+from ainfera_server.postgres.server_account import Account
+from tests.postgres_fixtures import BIN_DIR
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+WHEEL = server_programs.WHEEL
+
+
+@pytest.fixture
+def nobody() -> Account:
+    entry = pwd.getpwnam("nobody")
+    return Account(name="nobody", user_id=entry.pw_uid, group_id=entry.pw_gid, is_us=False)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def as_account(account: Account, act: Callable[[], None]) -> None:
+    """Do something in a child that has become the account for good."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Newer Pythons warn of threads.
+        child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(account.group_id)
+            os.setuid(account.user_id)
+            act()
+        except BaseException:  # noqa: BLE001 (the child ends here, whatever happened)
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def start_twice(data_dir: Path) -> None:
+    """Start, write and stop; start again and read. Leaves the data folder behind."""
+    for statement in ("create table notes as select 'kept' as words", "select 1"):
+        with (
+            embedded.running(data_dir, bin_dir=BIN_DIR) as server,
+            psycopg.connect(server.dsn) as connection,
+        ):
+            connection.execute(statement.encode())
+            assert connection.execute("select words from notes").fetchall() == [("kept",)]
+
+
+@only_root
+def test_root_never_runs_the_server_itself(tmp_path: Path) -> None:
+    start_twice(tmp_path)
+    owner = (tmp_path / "postgres" / "cluster").stat().st_uid
+    assert pwd.getpwuid(owner).pw_name in server_account.UNPRIVILEGED
+
+
+@only_root
+def test_an_ordinary_user_runs_the_server_as_himself(nobody: Account, open_folder: Path) -> None:
+    found = server_programs.find(chosen=BIN_DIR, major=None)
+    if server_programs.runnable_by(nobody, found) != found:
+        pytest.skip("the environment lies where only root may enter")
+    home = open_folder / "home"
+    server_account.make_folder(home, nobody)
+    as_account(nobody, lambda: start_twice(home / "data"))
+    assert (home / "data" / "postgres" / "cluster").stat().st_uid == nobody.user_id
+
+
+@only_root
+def test_root_goes_on_as_the_account_that_made_the_data(nobody: Account, open_folder: Path) -> None:
+    home = open_folder / "home"
+    server_account.make_folder(home, nobody)
+    as_account(nobody, lambda: start_twice(home / "data"))
+    with embedded.running(home / "data", bin_dir=BIN_DIR) as server:
+        assert (server.socket_folder / "postmaster.pid").stat().st_uid == nobody.user_id
+    as_account(nobody, lambda: start_again(home / "data"))
+
+
+def start_again(data_dir: Path) -> None:
+    with embedded.running(data_dir, bin_dir=BIN_DIR):
+        pass
+
+
+@only_root
+def test_data_of_another_account_is_refused_by_name(nobody: Account, open_folder: Path) -> None:
+    data_dir = open_folder / "data"
+    start_again(data_dir)
+    for folder in (data_dir, data_dir / "postgres"):
+        folder.chmod(0o777)
+    for lock in (data_dir / "postgres").glob("*.lock"):
+        lock.chmod(0o666)
+    shutil.chown(data_dir / "postgres" / "cluster", "root")
+
+    def start_as_nobody() -> None:
+        with pytest.raises(StoreUnavailable, match="belongs to the account 'root'"):
+            start_again(data_dir)
+
+    as_account(nobody, start_as_nobody)
+
+
+@only_root
+def test_programs_that_only_root_can_reach_are_copied_whole(
+    nobody: Account, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec(WHEEL)
+    if spec is None or spec.origin is None:
+        pytest.skip("the wheel is not installed")
+    hide_the_wheel(Path(spec.origin).parent, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(server_programs, "COPIES", (tmp_path, open_folder))
+
+    found = server_programs.find(chosen=None, major=None)
+    assert tmp_path in found.folder.parents
+    copy = server_programs.runnable_by(nobody, found)
+    assert open_folder in copy.folder.parents
+    assert server_programs.runnable_by(nobody, found) == copy
+    version = importlib.metadata.version(WHEEL)
+    assert [one.name for one in open_folder.iterdir()] == [f"ainfera-postgres-{version}"]
+
+    cluster = open_folder / "cluster"
+    server_account.make_folder(cluster, nobody)
+    done = server_account.run(
+        (copy.path("initdb"), "-D", str(cluster)), account=nobody, timeout_s=60
+    )
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def hide_the_wheel(wheel: Path, folder: Path) -> None:
+    """Put the newest PostgreSQL of the wheel, alone, into a folder that only root may enter."""
+    folder.chmod(0o700)
+    newest = max(wheel.glob("pginstall*"), key=lambda one: len(one.name))
+    (folder / WHEEL).mkdir()
+    (folder / WHEEL / "__init__.py").touch()
+    for name in (newest.relative_to(wheel.parent), Path(f"{WHEEL}.libs")):
+        shutil.copytree(wheel.parent / name, folder / name)
+
+
+def test_programs_are_found_newest_first_and_by_major() -> None:
+    newest = server_programs.find(chosen=BIN_DIR, major=None)
+    assert newest.major >= server_programs.MAJOR_MIN
+    assert server_programs.find(chosen=BIN_DIR, major=newest.major) == newest
+    assert newest.version.startswith(str(newest.major))
+
+
+def test_a_program_that_does_not_finish_is_given_up(nobody: Account) -> None:
+    ourselves = server_account.choose(Path("/nonexistent")) if os.geteuid() else nobody
+    with pytest.raises(StoreUnavailable, match="did not finish within"):
+        server_account.run(
+            ("/bin/sh", "-c", "read x < /dev/zero"), account=ourselves, timeout_s=0.1
+        )
+    assert sys.platform != "win32"
