@@ -17,7 +17,7 @@ from ainfera_server.postgres import embedded, migrate, pool
 from ainfera_server.postgres.embedded import Server
 from ainfera_server.postgres.pool import Pools
 
-CHOSEN = os.environ.get("AINFERA_PG_BIN")  # noqa: TID251 (the operator's choice of a server to test)
+CHOSEN = os.environ.get("AINFERA_PG_BIN")  # noqa: TID251 (whoever runs the tests chooses it)
 BIN_DIR = None if CHOSEN is None else Path(CHOSEN)
 
 

@@ -5,7 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,13 +42,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[Server]:
+def running(data_dir: Path) -> Generator[Server]:
     with embedded.running(data_dir, bin_dir=BIN_DIR) as server:
         yield server
 
 
 @contextmanager
-def another_process(data_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def another_process(data_dir: Path) -> Generator["subprocess.Popen[bytes]"]:
     """A process of its own that uses the server until it is sent a line."""
     with subprocess.Popen(
         (sys.executable, "-c", USE, str(data_dir), "" if BIN_DIR is None else str(BIN_DIR)),
@@ -183,15 +183,6 @@ def test_a_killed_server_starts_again_with_all_that_was_acknowledged(data_dir: P
             assert run(again, "select 1 from notes where words = 'acknowledged'") == [(1,)]
             leave(other)
     assert not pid_file(data_dir).exists()
-
-
-def test_a_pid_that_now_belongs_to_another_program_is_no_server(data_dir: Path) -> None:
-    with running(data_dir):
-        lines = pid_file(data_dir).read_text().splitlines()
-        os.kill(int(lines[0]), signal.SIGKILL)
-        pid_file(data_dir).write_text("\n".join([str(os.getpid()), *lines[1:]]))
-        with running(data_dir) as again:
-            assert run(again, "select 1") == [(1,)]
 
 
 def test_a_first_start_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:

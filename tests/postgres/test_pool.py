@@ -145,7 +145,7 @@ async def test_nobody_at_the_address_is_told_at_once(tmp_path: Path) -> None:
 
 async def test_a_login_that_may_not_take_the_role_is_told(database: str) -> None:
     who = conninfo.conninfo_to_dict(database)
-    dsn = f"postgresql://nobody_here@/{who['dbname']}?host={who['host']}"
+    dsn = f"postgresql://nobody_here@/{who['dbname']}?host={who['host']}&port={who['port']}"
     with pytest.raises(StoreUnavailable, match="nobody_here"):
         await open_and_close(dsn)
 

@@ -9,7 +9,16 @@ from ainfera_server.providers import transport
 from ainfera_server.providers.transport import Answer, Transport
 from tests.promises import proves
 from tests.providers import vendor_shapes
-from tests.providers.calls import HEADERS, PATH, PATIENT, ask, listen, listening, question
+from tests.providers.calls import (
+    HEADERS,
+    PATH,
+    PATIENT,
+    ask,
+    endpoint_at,
+    listen,
+    listening,
+    question,
+)
 from tests.scripted_provider import DEFAULT_KEY, DEFAULT_TEXT, ScriptedProvider
 
 
@@ -101,9 +110,10 @@ async def test_a_provider_that_does_not_say_how_long_to_wait_is_not_guessed_at(
 async def test_what_a_provider_wants_remembered_is_forgotten(
     opened: Transport, scripted_provider: ScriptedProvider
 ) -> None:
+    by_name = scripted_provider.base_url.replace("127.0.0.1", "localhost")  # Has cookies; IPs none.
     scripted_provider.sends(b"{}", headers={"set-cookie": "who=me; path=/"})
-    await ask(opened, scripted_provider.endpoint())
-    await ask(opened, scripted_provider.endpoint())
+    await ask(opened, endpoint_at(by_name))
+    await ask(opened, endpoint_at(by_name))
     assert "cookie" not in scripted_provider.requests[1].headers
 
 

@@ -171,8 +171,7 @@ def _client(offer: Offer, endpoint: Endpoint) -> ClientSide:
 
 
 def _headers(asked: Question) -> dict[str, str]:
-    key = asked.endpoint.api_key
-    return dict(asked.client.headers(api_key="none" if key is None else key.revealed()))
+    return dict(asked.client.headers(api_key=asked.endpoint.api_key.revealed()))
 
 
 def _failure(client: ClientSide, answer: Answer) -> ProviderFailed:

@@ -1,6 +1,6 @@
 """What a door hands to an inference, and what it gets back."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,7 +44,7 @@ class StreamedAnswer:
 
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
-    close: Callable[[], Awaitable[None]]
+    close: Callable[[], Coroutine[object, object, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ainfera_server import settings
-from ainfera_server.catalog import token_counts
+from ainfera_server.catalog import pricing, token_counts
 from ainfera_server.catalog.offers import Offer
 from ainfera_server.conversation import Image, Request
 from ainfera_server.errors import Invalid, ModelUnavailable, ToolsNotSupported
@@ -66,13 +66,14 @@ def _routed(gateway: Gateway, call: Call, max_tokens: int) -> Routed:
         for offer in gateway.enrolled_offers
         if _missing_ability(offer, call.request) is None
     }
+    input_tokens = token_counts.estimated_input_tokens(call.request)
     snapshot = Snapshot(
         task_type=call.task_type.task_type,
         task_type_source=call.task_type.source,
         tenant_id=str(call.payer.tenant_id),
-        input_tokens_estimate=token_counts.estimated_input_tokens(call.request),
+        input_tokens_estimate=input_tokens,
         max_tokens_reserved=max_tokens,
-        candidates=tuple(_candidate(gateway, offer) for offer in able.values()),
+        candidates=tuple(_candidate(gateway, offer, input_tokens) for offer in able.values()),
         policy=_policy(gateway, call),
         catalog_version=gateway.catalog.version,
     )
@@ -98,8 +99,9 @@ def _policy(gateway: Gateway, call: Call) -> Policy:
         raise Invalid(str(problem), param=problem.field) from problem
 
 
-def _candidate(gateway: Gateway, offer: Offer) -> Candidate:
-    prices, model = offer.prices, offer.model
+def _candidate(gateway: Gateway, offer: Offer, input_tokens: int) -> Candidate:
+    model = offer.model
+    prices = offer.prices and pricing.prices_at(offer.prices, input_tokens=input_tokens)
     return Candidate(
         model_id=offer.slug,
         model_slug=offer.slug,

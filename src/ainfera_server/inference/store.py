@@ -43,8 +43,11 @@ RECEIPT = QUERIES["receipt"]
 
 
 def as_json(rows: Iterable[object]) -> str:
-    """Rows as one parameter; the database reads them by the names of its columns."""
-    return orjson.dumps(list(rows)).decode()
+    """Rows as one parameter; the database reads them by the names of its columns.
+
+    The driver's own UUIDs are a subclass that orjson does not know, hence `default`.
+    """
+    return orjson.dumps(list(rows), default=str).decode()
 
 
 async def lock_accounts(

@@ -7,4 +7,4 @@ from ainfera_server.wallet import policy
 
 def parse(value: str | float | Decimal) -> Decimal:
     """Read a reward. Raises Invalid."""
-    return policy.parse_min_quality(value, param="reward")
+    return policy.parse_share(value, param="reward")

@@ -19,9 +19,12 @@ from ainfera_server.postgres import server_account, server_programs
 from ainfera_server.postgres.server_account import Account
 from ainfera_server.postgres.server_programs import Programs
 
+PORT = "5432"
+"""Only a part of the socket's name."""
+
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
-    "port": "5432",
+    "port": PORT,
     "unix_socket_permissions": "0700",
     "cluster_name": "ainfera",
     "max_connections": "100",
@@ -42,7 +45,7 @@ SETTINGS: Mapping[str, str] = {
 """Given on the command line at each start, so that a cluster of an older Ainfera gets them too."""
 
 SUPERUSER = "postgres"
-SOCKET_NAME = f".s.PGSQL.{SETTINGS['port']}"
+SOCKET_NAME = f".s.PGSQL.{PORT}"
 SOCKET_PATH_BYTES_MAX = 99
 """Unix allows a socket's path 103 to 107 bytes."""
 
@@ -54,7 +57,7 @@ GRACE_S = 5
 ANSWER_TIMEOUT_S = 3
 RETRY_TIMEOUT_S = 10.0
 RETRY_PAUSE_S = 0.1
-PASSING_TROUBLES = ("is still in use", 'lock file "postmaster.pid" already exists')
+PASSING_TROUBLES = re.compile(r"is still in use|lock file \".*\" already exists")
 """What PostgreSQL says while the processes of a killed server are still going away."""
 
 
@@ -107,8 +110,7 @@ def start(cluster: Cluster) -> Path:
         trouble = _trouble_starting(cluster, socket_folder)
         if trouble is None:
             return socket_folder
-        is_passing = any(words in trouble for words in PASSING_TROUBLES)
-        if not is_passing or time.monotonic() > give_up:
+        if not PASSING_TROUBLES.search(trouble) or time.monotonic() > give_up:
             raise StoreUnavailable(
                 f"PostgreSQL did not start: {_last_complaint(trouble)} Its log: '{cluster.log}'."
             )
@@ -132,7 +134,8 @@ def stop(cluster: Cluster) -> None:
 
 def dsn(socket_folder: Path, *, user: str, database: str) -> str:
     """How to connect to the server whose socket is in this folder."""
-    return f"postgresql://{user}@/{database}?host={quote(str(socket_folder))}"
+    # With its port, because the driver would else ask the environment.
+    return f"postgresql://{user}@/{database}?host={quote(str(socket_folder))}&port={PORT}"
 
 
 def _major_of(data: Path) -> int | None:
@@ -194,7 +197,7 @@ def _flush(folder: Path) -> None:
 
 def _trouble_starting(cluster: Cluster, socket_folder: Path) -> str | None:
     """Start the server; None when it accepts connections, else what its log says."""
-    _forget_dead_server(cluster)
+    _forget_dead_server(cluster, socket_folder)
     # PostgreSQL works inside its data folder, so `.` is that folder, however it is reached.
     place = "." if socket_folder == cluster.data else str(socket_folder)
     options = [
@@ -251,8 +254,8 @@ def _pid_file_lines(cluster: Cluster) -> list[str]:
         return []
 
 
-def _forget_dead_server(cluster: Cluster) -> None:
-    """Remove the pid file of a dead server when its number still, or again, means something.
+def _forget_dead_server(cluster: Cluster, socket_folder: Path) -> None:
+    """Remove the pid files of a dead server when its number still, or again, means something.
 
     PostgreSQL would take whoever has the number for a running server, and never start again: in a
     container that was killed and started anew the same small numbers come back, and one in which
@@ -264,6 +267,7 @@ def _forget_dead_server(cluster: Cluster) -> None:
         is_postgres = re.search(r"^Name:\tpostgres$", status, re.MULTILINE) is not None
         is_zombie = re.search(r"^State:\tZ", status, re.MULTILINE) is not None
         if is_zombie or not is_postgres:
+            (socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
             cluster.pid_file.unlink()
 
 

@@ -80,6 +80,6 @@ def _is_badly_packed(error: BaseException) -> bool:
 
 def _note(endpoint: Endpoint, error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}"
-    if endpoint.api_key is not None:
-        text = text.replace(endpoint.api_key.revealed(), str(endpoint.api_key))
-    return text[:NOTE_LENGTH_MAX]
+    key = endpoint.api_key.revealed()
+    shown = text.replace(key, str(endpoint.api_key)) if key else text
+    return shown[:NOTE_LENGTH_MAX]

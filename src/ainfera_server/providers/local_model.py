@@ -29,7 +29,6 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
 HEALTH_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
-LOG_TAIL_BYTES = 500
 
 
 class LocalModelMissing(RuntimeError):
@@ -37,7 +36,7 @@ class LocalModelMissing(RuntimeError):
 
 
 class LocalModelFailed(RuntimeError):
-    """The model is installed and did not start; the text ends with the last of its log."""
+    """The model is installed and did not start; the text names the log that says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +58,16 @@ class LocalModel:
             self.process.wait()
 
 
-def start(log_path: Path) -> LocalModel:
+def start(log_path: Path, *, port: int = 0) -> LocalModel:
     """Start the model and wait until it answers, which takes one or two seconds.
 
-    What it has to say goes to `log_path`, anew at each start. Raises LocalModelMissing and
-    LocalModelFailed.
+    What it has to say goes to `log_path`, anew at each start. Port 0 lets the system choose.
+    Raises LocalModelMissing and LocalModelFailed.
     """
     weights_path()
     with log_path.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  (our own module, and no word of a caller)
-            (sys.executable, "-P", "-m", __name__),
+            (sys.executable, "-P", "-m", __name__, "--port", str(port)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -81,7 +80,7 @@ def start(log_path: Path) -> LocalModel:
     model = LocalModel(base_url=f"{address}/v1", process=process)
     if not _answers_health(address):
         model.stop()
-        raise LocalModelFailed(f"The local model did not start: {_tail(log_path)}")
+        raise LocalModelFailed(f"The local model did not start: {str(log_path)!r} says why.")
     return model
 
 
@@ -120,10 +119,6 @@ def _answers_health(address: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _tail(log_path: Path) -> str:
-    return log_path.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace").strip()
 
 
 def main() -> None:

@@ -76,12 +76,12 @@ class Provider:
 class Endpoint:
     """Where a call goes. An address and its credential never part, so a key meets no stranger.
 
-    `api_key` is None when the provider asks for none.
+    `api_key` is empty when the provider asks for none.
     """
 
     provider: Provider
     base_url: str
-    api_key: Secret | None
+    api_key: Secret
 
 
 def endpoints(
@@ -110,9 +110,9 @@ def endpoint(provider: Provider, *, key: str | None, base_url: str | None) -> En
     )
 
 
-def _checked_key(key: str | None, *, variable: str | None) -> Secret | None:
+def _checked_key(key: str | None, *, variable: str | None) -> Secret:
     if variable is None or key is None:
-        return None
+        return Secret("")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise NotAnEndpoint(
             f"{variable} holds a space, a line break or another character that no key has:"

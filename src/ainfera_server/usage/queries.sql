@@ -8,12 +8,10 @@ select
     coalesce(sum(inference.cost), 0)::bigint as cost,
     count(*) filter (
         where inference.status = 'succeeded'
-            and outcome.chosen_model_slug is not distinct from inference.offer_slug
-            or inference.status = 'succeeded' and outcome.id is null
+            and coalesce(outcome.chosen_model_slug, inference.offer_slug) = inference.offer_slug
     ) as ok,
     count(*) filter (
-        where inference.status = 'succeeded' and outcome.id is not null
-            and outcome.chosen_model_slug is distinct from inference.offer_slug
+        where inference.status = 'succeeded' and outcome.chosen_model_slug <> inference.offer_slug
     ) as fallback,
     count(*) filter (where inference.status <> 'succeeded') as error
 from inferences inference

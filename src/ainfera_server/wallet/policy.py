@@ -14,8 +14,8 @@ from ainfera_server.errors import Invalid
 from ainfera_server.money import UsdMicros
 from ainfera_server.wallet import caps
 
-QUALITY_PLACES_MAX = 6
-QUALITY_CHARACTERS_MAX = 20
+SHARE_PLACES_MAX = 6
+SHARE_CHARACTERS_MAX = 20
 
 DrainProofStatus = Literal["protected", "unprotected"]
 
@@ -106,19 +106,19 @@ def decode(
     )
 
 
-def parse_min_quality(value: str | float | Decimal, *, param: str) -> Decimal:
-    """Read a quality floor. Raises Invalid."""
+def parse_share(value: str | float | Decimal, *, param: str) -> Decimal:
+    """Read a share of one, such as a quality floor. Raises Invalid."""
     text = str(value)
     try:
-        quality = Decimal(text) if len(text) <= QUALITY_CHARACTERS_MAX else Decimal("NaN")
+        share = Decimal(text) if len(text) <= SHARE_CHARACTERS_MAX else Decimal("NaN")
     except InvalidOperation:
-        quality = Decimal("NaN")
-    is_share = quality.is_finite() and 0 <= quality <= 1
+        share = Decimal("NaN")
+    is_share = share.is_finite() and 0 <= share <= 1
     if isinstance(value, bool) or not is_share:
         raise Invalid(f"{param} must be a number from 0 to 1.", param=param)
-    shown = round(quality, QUALITY_PLACES_MAX)
-    if shown != quality:
-        raise Invalid(f"{param} has at most {QUALITY_PLACES_MAX} decimals.", param=param)
+    shown = round(share, SHARE_PLACES_MAX)
+    if shown != share:
+        raise Invalid(f"{param} has at most {SHARE_PLACES_MAX} decimals.", param=param)
     return shown.normalize() if shown else Decimal(0)
 
 
@@ -134,7 +134,7 @@ def _daily_cap(value: Json) -> UsdMicros | None:
 
 def _min_quality(value: Json) -> Decimal | None:
     param = "min_quality"
-    return None if value is None else parse_min_quality(_number(value, param), param=param)
+    return None if value is None else parse_share(_number(value, param), param=param)
 
 
 def _number(value: Json, param: str) -> str | float:

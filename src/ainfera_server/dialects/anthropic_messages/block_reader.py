@@ -50,8 +50,9 @@ def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterato
             left.note(f"{here} ({kind})")
             continue
         block = strict_json.read(raw, form, place=here)
-        known = frozenset(form.__struct_fields__)
-        left.note_fields(raw, known=known, owner=f"{place.split('.')[0]}.{kind}")
+        owner = "system" if place.startswith("system") else "messages"
+        known = frozenset({*form.__struct_fields__, wire.TYPE_FIELD})
+        left.note_fields(raw, known=known, owner=f"{owner}.{kind}")
         yield _part(block, here, left)
 
 
@@ -68,10 +69,8 @@ def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
     match block:
         case wire.TextBlock(text=text):
             return Text(text=text)
-        case wire.ImageBlock(source=wire.UrlSource(url=url)):
-            return Image(url=url)
-        case wire.ImageBlock(source=wire.Base64Source(media_type=media_type, data=data)):
-            return Image(media_type=media_type, data=data)
+        case wire.ImageBlock(source=source):
+            return _image(source)
         case wire.ToolUseBlock(id=call_id, name=name, input=arguments):
             return ToolCall(call_id=call_id, name=name, arguments=_object(arguments, place))
         case wire.ToolResultBlock():
@@ -80,6 +79,14 @@ def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
             return Thinking(text=text, signature=signature or None)
         case wire.RedactedThinkingBlock(data=data):
             return Thinking(text="", redacted=data)
+
+
+def _image(source: wire.Base64Source | wire.UrlSource) -> Image:
+    match source:
+        case wire.UrlSource(url=url):
+            return Image(url=url)
+        case wire.Base64Source(media_type=media_type, data=data):
+            return Image(media_type=media_type, data=data)
 
 
 def _object(arguments: Raw, place: str) -> str:

@@ -35,7 +35,7 @@ def encode_request(
     *,
     model: str,
     max_tokens: int,
-    quirks: Quirks,  # noqa: ARG001 - no provider reads this dialect in another way.
+    quirks: Quirks,  # noqa: ARG001 (no provider reads this dialect in another way)
 ) -> bytes:
     """Write a request that came in another dialect. Raises NotCarried or Invalid."""
     return request_writer.request(request, model=model, max_tokens=max_tokens)
@@ -46,7 +46,7 @@ def adapt_request(
     *,
     model: str,
     max_tokens: int,
-    quirks: Quirks,  # noqa: ARG001 - as in `encode_request`.
+    quirks: Quirks,  # noqa: ARG001 (no provider reads this dialect in another way)
 ) -> bytes:
     """Rewrite a request in this dialect; every value that we do not set keeps its bytes."""
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
@@ -68,7 +68,10 @@ def stream_decoder() -> StreamDecoder:
     return stream_reader.Decoder()
 
 
-def relayed(event: Event, request: Request) -> bytes:  # noqa: ARG001 - we ask for nothing extra.
+def relayed(
+    event: Event,
+    request: Request,  # noqa: ARG001 (we ask for nothing that the caller did not)
+) -> bytes:
     """The event as it came."""
     return event.raw
 

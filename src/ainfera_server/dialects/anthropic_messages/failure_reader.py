@@ -24,6 +24,8 @@ REASONS: Mapping[str, FailureReason] = {
 }
 """What the vendor's words mean when no status says it; all others mean "unavailable"."""
 
+UNAVAILABLE = frozenset({"api_error", "overloaded_error"})
+
 _KEY = re.compile(
     r"(?i:bearer\s+[\w.~+/*-]+=*)"
     r"|\b(?:sk|pk|rk|gsk|xai|key|fw|tgp|ainfera)[-_](?=[\w*.-]*[\d*])[\w*.-]{6,}"
@@ -77,6 +79,12 @@ def shown(message: str) -> str:
 def holds_a_key(text: str) -> bool:
     """Whether something in the text looks like a credential."""
     return _KEY.search(text) is not None
+
+
+def vendors_type(body: bytes) -> str:
+    """The vendor's own word for what went wrong, if this dialect has it; else empty."""
+    kind, _ = _words(body)
+    return kind if kind in REASONS or kind in UNAVAILABLE else ""
 
 
 def _reason(status: int, kind: str, message: str) -> FailureReason:

@@ -28,13 +28,16 @@ def encode_reply(reply: Reply, envelope: Envelope) -> bytes:
     return reply_writer.reply(reply, envelope)
 
 
-def adapt_reply(body: bytes, envelope: Envelope) -> bytes:  # noqa: ARG001 - as every dialect's.
+def adapt_reply(body: bytes, envelope: Envelope) -> bytes:  # noqa: ARG001 (as every dialect has it)
     """The provider's answer as it came; what we say about it travels in headers."""
     return body
 
 
-def stream_encoder(request: Request, envelope: Envelope) -> StreamEncoder:  # noqa: ARG001
-    """Begin a streamed answer; it does not depend on what was asked."""
+def stream_encoder(
+    request: Request,  # noqa: ARG001 (the answer's form does not depend on what was asked)
+    envelope: Envelope,
+) -> StreamEncoder:
+    """Begin a streamed answer."""
     return stream_writer.Encoder(envelope)
 
 

@@ -1,6 +1,6 @@
 """Events as vendors of this dialect stream them, read into events of a conversation."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
@@ -18,18 +18,26 @@ from ainfera_server.dialects.anthropic_messages import failure_reader, reply_rea
 from ainfera_server.dialects.anthropic_messages.reply_reader import AnswerBlock
 from ainfera_server.sse import Event
 
+_SAID_IN: Mapping[type[wire.Delta], type[AnswerBlock]] = {
+    wire.TextDelta: wire.TextBlock,
+    wire.InputJsonDelta: wire.ToolUseBlock,
+    wire.ThinkingDelta: wire.ThinkingBlock,
+    wire.SignatureDelta: wire.ThinkingBlock,
+}
 
-@dataclass(slots=True, kw_only=True)
+
 class _OpenBlock:
     """A block between its start and its stop.
 
-    `index` is None until it has said something. `arguments` are those that came with the start,
-    and matter only when no others follow.
+    `form` is None for a block that no conversation has a word for. `index` is None until it has
+    said something. `arguments` are those that came with the start, and matter only when no
+    others follow.
     """
 
-    index: int | None = None
-    is_known: bool = True
-    arguments: str | None = None
+    def __init__(self, form: type[AnswerBlock] | None) -> None:
+        self.form = form
+        self.index: int | None = None
+        self.arguments: str | None = None
 
 
 class Decoder:
@@ -53,7 +61,7 @@ class Decoder:
             return ()
         try:
             kind = msgspec.json.decode(event.data, type=wire.Typed).type
-            if kind == wire.ERROR_EVENT or event.name == wire.ERROR_EVENT:
+            if wire.ERROR_EVENT in {kind, event.name}:
                 raise failure_reader.reported(event.data)
             form = wire.STREAM_EVENTS.get(kind)
             if form is None:
@@ -103,7 +111,7 @@ class Decoder:
         if event.index in self._open:
             raise failure_reader.malformed(f"block {event.index} starts twice")
         block = reply_reader.block(event.content_block)
-        opened = _OpenBlock(is_known=block is not None)
+        opened = _OpenBlock(None if block is None else type(block))
         self._open[event.index] = opened
         return () if block is None else self._said_at_start(block, opened)
 
@@ -136,8 +144,10 @@ class Decoder:
         if block is None:
             raise failure_reader.malformed(f"block {event.index} is not open")
         form = wire.DELTAS.get(msgspec.json.decode(event.delta, type=wire.Typed).type)
-        if form is None or not block.is_known:
+        if form is None or block.form is None:
             return ()
+        if block.form is not _SAID_IN[form]:
+            raise failure_reader.malformed(f"block {event.index} is of another type than its delta")
         match msgspec.json.decode(event.delta, type=form):
             case wire.TextDelta(text=text):
                 return (TextDelta(index=self._index(block), text=text),) if text else ()

@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 OUR_FIELDS = ("agent_id", "task_type", "routing_hint", "caps")
 """What a caller says to us in the body; no vendor knows these."""
 
+TYPE_FIELD = "type"
 MODEL_FIELD = "model"
 LIMIT_FIELD = "max_tokens"
 CACHE_CONTROL_FIELD = "cache_control"
@@ -57,9 +58,7 @@ class ToolUseBlock(Struct, frozen=True, tag_field="type", tag="tool_use"):
     input: Raw
 
 
-class ToolResultBlock(
-    Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tool_result"
-):
+class ToolResultBlock(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tool_result"):
     tool_use_id: str
     content: str | tuple[Raw, ...] | None = None
     is_error: bool | None = None
@@ -75,12 +74,7 @@ class RedactedThinkingBlock(Struct, frozen=True, tag_field="type", tag="redacted
 
 
 Block = (
-    TextBlock
-    | ImageBlock
-    | ToolUseBlock
-    | ToolResultBlock
-    | ThinkingBlock
-    | RedactedThinkingBlock
+    TextBlock | ImageBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock
 )
 
 BLOCKS: dict[str, type[Block]] = {
@@ -92,9 +86,6 @@ BLOCKS: dict[str, type[Block]] = {
     "redacted_thinking": RedactedThinkingBlock,
 }
 SOURCES = frozenset({"base64", "url"})
-
-MORE_BLOCK_FIELDS = frozenset({CACHE_CONTROL_FIELD, "citations", "caller", "toolset_name"})
-"""What known blocks may also carry, for Anthropic alone."""
 
 
 class Message(Struct, frozen=True):
@@ -135,7 +126,6 @@ class OutputConfig(Struct, frozen=True):
 
 
 OUTPUT_CONFIG_FIELD = "output_config"
-FORMAT_FIELD = "format"
 
 
 class NamedSchema(Struct, frozen=True):

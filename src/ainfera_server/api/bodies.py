@@ -1,0 +1,71 @@
+"""The bodies of the control routes: read whole, within a limit, and strict JSON or nothing."""
+
+import asyncio
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
+
+from ainfera_server.errors import Malformed, RequestError, TooLarge
+
+BODY_BYTES_MAX = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+
+
+async def read(headers: Headers, receive: Receive) -> bytes:
+    """Read a body and make sure that it is JSON, or that there is none.
+
+    Raises TooLarge, Malformed, and RequestError when it does not come.
+    """
+    declared = headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await _whole(receive)
+    except TimeoutError:
+        raise RequestError(f"The body did not come within {BODY_TIMEOUT_S:.0f} s.") from None
+    if body:
+        _require_json(headers, body)
+    return body
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read to whoever reads it next."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+async def _whole(receive: Receive) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            raise _too_large()
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _require_json(headers: Headers, body: bytes) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Malformed("The body must be JSON, sent with `content-type: application/json`.")
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as problem:
+        raise Malformed(f"The body is not JSON: {problem.msg} (at {problem.pos}).") from None
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {BODY_BYTES_MAX} bytes.", limit_bytes=BODY_BYTES_MAX
+    )

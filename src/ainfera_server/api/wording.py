@@ -1,0 +1,120 @@
+"""Errors as answers: each in the dialect of the path it happened on, and nothing of our insides."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from ainfera_server.api import client_shape
+from ainfera_server.catalog.views import ModelShape
+from ainfera_server.dialects.anthropic_messages import server as anthropic_messages
+from ainfera_server.dialects.native import server as native
+from ainfera_server.dialects.native import wire as native_wire
+from ainfera_server.dialects.openai_chat import server as openai_chat
+from ainfera_server.dialects.sides import ErrorAnswer
+from ainfera_server.errors import AinferaError, Internal, Invalid, RequestError, Unauthenticated
+
+MODELS_PATH = "/v1/models"
+TEXT_CHARACTERS_MAX = 300
+
+
+class ErrorWriter(Protocol):
+    """The one thing that is needed here of a dialect's server side."""
+
+    def encode_error(self, error: AinferaError, *, request_id: str) -> ErrorAnswer:
+        """Word an error as an HTTP answer."""
+        ...
+
+
+BY_PATH: tuple[tuple[str, ErrorWriter], ...] = (
+    ("/v1/messages", anthropic_messages),
+    ("/v1/chat/completions", openai_chat),
+    ("/v1/responses", openai_chat),
+    ("/v1/embeddings", openai_chat),
+)
+BY_SHAPE: Mapping[ModelShape, ErrorWriter] = {
+    "anthropic": anthropic_messages,
+    "native": native,
+    "openai": openai_chat,
+}
+
+
+def answer(problem: Exception, scope: Scope) -> ErrorAnswer:
+    """Word whatever went wrong for whoever asked."""
+    writer, request_id = _writer(scope), str(scope["state"]["request_id"])
+    if isinstance(problem, RequestValidationError) and writer is native:
+        worded = _validation(problem, request_id)
+    else:
+        worded = writer.encode_error(error_of(problem), request_id=request_id)
+    headers = {"content-type": "application/json", **worded.headers}
+    if isinstance(problem, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    return ErrorAnswer(status=worded.status, body=worded.body, headers=headers)
+
+
+def error_of(problem: Exception) -> AinferaError:
+    """The error to tell: our own as it is, the framework's in our words, any other as Internal."""
+    match problem:
+        case AinferaError():
+            return problem
+        case RequestValidationError():
+            first = _field_errors(problem)[0]
+            param = ".".join(str(part) for part in first.loc[1:])
+            return Invalid(_sentence(first), param=param)
+        case HTTPException():
+            return RequestError("The request cannot be read.")
+        case _:
+            return Internal("Something broke on our side. The request id names it in our logs.")
+
+
+def _writer(scope: Scope) -> ErrorWriter:
+    path: str = scope["path"]
+    if _is_under(path, MODELS_PATH):
+        query: bytes = scope["query_string"]
+        return BY_SHAPE[client_shape.of(Headers(scope=scope), query.decode("latin-1"))]
+    return next((writer for prefix, writer in BY_PATH if _is_under(path, prefix)), native)
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def _validation(problem: RequestValidationError, request_id: str) -> ErrorAnswer:
+    """Every mistake with its place, as FastAPI lists them, and never the values that were sent."""
+    mistakes = _field_errors(problem)
+    sentence = _sentence(mistakes[0])
+    steering = native.encode_error(Invalid(sentence), request_id=request_id).headers
+    body = native_wire.Error(
+        error=Invalid.kind, code=Invalid.kind, message=sentence, detail=tuple(mistakes)
+    )
+    return ErrorAnswer(status=Invalid.status, body=msgspec.json.encode(body), headers=steering)
+
+
+def _field_errors(problem: RequestValidationError) -> list[native_wire.FieldError]:
+    found = cast("Sequence[Mapping[str, object]]", problem.errors())
+    assert found, "what is refused has a mistake"
+    return [
+        native_wire.FieldError(
+            loc=tuple(
+                part if isinstance(part, int) else _shown(str(part))
+                for part in cast("tuple[int | str, ...]", one["loc"])
+            ),
+            msg=_shown(str(one["msg"])),
+            type=str(one["type"]),
+        )
+        for one in found
+    ]
+
+
+def _sentence(mistake: native_wire.FieldError) -> str:
+    place = ".".join(str(part) for part in mistake.loc[1:]) or "The body"
+    return f"{place}: {mistake.msg}"
+
+
+def _shown(text: str) -> str:
+    """Text that can be shown: half characters cannot be written as UTF-8."""
+    return text[:TEXT_CHARACTERS_MAX].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,228 @@
+"""Errors as callers of chat completions are told them, and as providers tell us."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+
+from ainfera_server.dialects.openai_chat import client, server
+from ainfera_server.errors import (
+    AinferaError,
+    CapExceeded,
+    IdempotencyInProgress,
+    InsufficientFunds,
+    Internal,
+    Overloaded,
+    ProviderFailed,
+    RequestError,
+)
+from tests.dialects.openai_chat import failures, vendor_sdk
+
+KEY = "sk-proj-4f9aQ2bC7dE1fG3h"
+
+
+def told(error: AinferaError) -> tuple[int, dict[str, Any]]:
+    answer = server.encode_error(error, request_id="req-1")
+    return answer.status, json.loads(answer.body)
+
+
+def test_one_error_of_every_kind_is_tried() -> None:
+    assert {type(one) for one in failures.EVERY_ERROR} == failures.leaves()
+
+
+@pytest.mark.parametrize("error", failures.EVERY_ERROR, ids=repr)
+def test_every_error_has_the_vendors_form_and_our_code(error: AinferaError) -> None:
+    status, body = told(error)
+    assert set(body) == {"error", "detail"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert body["error"]["message"] == error.sentence
+    assert body["error"]["param"] == error.facts.get("param")
+    assert all(isinstance(body["error"][one], str) for one in ("message", "type", "code"))
+    assert body["detail"]["code"] == error.code
+    assert body["detail"]["message"] == error.sentence
+    assert error.facts.items() <= body["detail"].items()
+    timed_out = isinstance(error, ProviderFailed) and error.reason == "timeout"
+    caps = isinstance(error, CapExceeded)
+    assert status == (504 if timed_out else 402 if caps else error.status)
+    assert ("request_id" in body["detail"]) == isinstance(error, Internal)
+    streamed = server.encode_stream_error(error, request_id="req-1")
+    assert json.loads(streamed.removeprefix(b"data: ")) == body
+
+
+@pytest.mark.parametrize("error", failures.EVERY_ERROR, ids=repr)
+def test_the_vendors_sdk_raises_every_error_with_its_words(error: AinferaError) -> None:
+    answer = server.encode_error(error, request_id="req-1")
+    sdk = vendor_sdk.client(status=answer.status, body=answer.body, headers=answer.headers)
+    with pytest.raises(openai.APIStatusError) as caught:
+        sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    assert error.sentence in caught.value.message
+    assert caught.value.code == json.loads(answer.body)["error"]["code"]
+    assert caught.value.status_code == answer.status
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InsufficientFunds("Too little."), "credit_balance_exhausted"),
+        (CapExceeded("Too much.", reason="daily_cap_exceeded"), "project_spend_limit_exceeded"),
+    ],
+)
+def test_money_is_refused_once_and_for_all(error: AinferaError, code: str) -> None:
+    answer = server.encode_error(error, request_id="req-1")
+    status, body = told(error)
+    assert (status, body["error"]["type"], body["error"]["code"]) == (
+        *(402, "insufficient_quota"),
+        code,
+    )
+    assert answer.headers == {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize("error", failures.EVERY_ERROR, ids=repr)
+def test_nobody_is_told_to_try_again_what_would_fail_again(error: AinferaError) -> None:
+    headers = server.encode_error(error, request_id="req-1").headers
+    mends_itself = isinstance(error, IdempotencyInProgress)
+    if isinstance(error, RequestError) and not mends_itself:
+        assert headers["x-should-retry"] == "false"
+    if isinstance(error, ProviderFailed):
+        again = error.reason not in {"rejected", "credential_refused", "model_unavailable"}
+        assert ("x-should-retry" not in headers) == again
+
+
+def test_when_to_try_again_is_told_in_whole_seconds() -> None:
+    error = Overloaded("Too many requests wait.")
+    error.retry_after_s = 7
+    assert server.encode_error(error, request_id="r").headers == {"retry-after": "7"}
+
+
+def test_a_thing_that_is_missing_looks_the_same_every_time() -> None:
+    error = failures.NotFound("There is no such agent.")
+    first = server.encode_error(error, request_id="req-1")
+    assert first == server.encode_error(error, request_id="req-2")
+
+
+def failure(status: int, body: bytes, **headers: str) -> ProviderFailed:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.decode_failure(status=status, headers=named, body=body)
+
+
+REFUSAL = b'{"error": {"message": "prompt is too long", "type": "invalid_request_error", "x": 1}}'
+
+
+def test_a_vendors_refusal_reaches_a_caller_of_its_dialect_unchanged() -> None:
+    failed = failure(400, REFUSAL, X_Should_Retry="false", Retry_After="3", Set_Cookie="a")
+    assert failed.reason == "rejected"
+    answer = server.encode_error(failed, request_id="r")
+    assert (answer.status, answer.body) == (400, REFUSAL)
+    assert answer.headers == {"x-should-retry": "false", "retry-after": "3"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>No</html>",
+        b'{"error":"no"}',
+        b'{"error":{"type":"x"}}',
+        b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}',
+        b'{"error":{"message":"bad header ' + KEY.encode() + b'"}}',
+        b'{"error":{"message":"\xff"}}',
+    ],
+)
+def test_a_refusal_in_other_words_or_with_a_secret_is_worded_anew(body: bytes) -> None:
+    status, answer = told(failure(422, body))
+    assert status == 502
+    assert answer["detail"]["code"] == "provider_error"
+    assert answer["detail"]["upstream_status"] == 422
+    assert KEY not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (429, b"", "rate_limited"),
+        (401, b"", "credential_refused"),
+        (402, b"", "credential_refused"),
+        (403, b"", "credential_refused"),
+        (404, b"", "model_unavailable"),
+        (408, b"", "timeout"),
+        (504, b"", "timeout"),
+        (500, b"", "unavailable"),
+        (503, b"", "unavailable"),
+        (529, b"", "unavailable"),
+        (302, b"", "unavailable"),
+        (400, b"", "rejected"),
+        (413, REFUSAL, "rejected"),
+        (422, REFUSAL, "rejected"),
+        (400, b'{"error":{"message":"x","code":"model_decommissioned"}}', "model_unavailable"),
+        # https://ai.google.dev/gemini-api/docs/troubleshooting
+        (
+            400,
+            b'[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]',
+            "credential_refused",
+        ),
+    ],
+)
+def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
+    failed = failure(status, body)
+    assert failed.reason == reason
+    assert failed.upstream_status == status
+    assert failed.upstream_body == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"message":"It broke"}}',
+        b'{"error":"It broke"}',
+        b'{"object":"error","message":"It broke","type":"x","code":"3000"}',
+        b'[{"error":{"message":"It broke","code":500}}]',
+    ],
+)
+def test_a_sentence_names_the_vendors_message_in_whatever_form(body: bytes) -> None:
+    assert failure(500, body).sentence == "The provider answered with status 500: It broke"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY,
+        "sk-********************abcd",
+        "gsk_4f9aQ2bC7dE1",
+        "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+        "xai-0a1b2c3d4e5f",
+        "0123456789abcdef0123456789abcdef",
+        "ainfera_Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmc",
+        "Bearer abc.def",
+    ],
+)
+def test_a_key_is_never_shown(key: str) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {key} (check)"}})
+    failed = failure(401, body.encode())
+    assert key not in failed.sentence
+    assert "[removed]" in failed.sentence
+    status, answer = told(failed)
+    assert status == 502
+    assert key not in json.dumps(answer)
+
+
+def test_a_long_message_is_cut_and_a_key_at_the_cut_is_not_halved() -> None:
+    long = json.dumps({"error": {"message": "a " * 240 + KEY + " b" * 9_000}})
+    sentence = failure(500, long.encode()).sentence
+    assert len(sentence) < 600
+    assert KEY[:9] not in sentence
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "5"}, 5),
+        ({"Retry_After": "1.2"}, 2),
+        ({"retry_after_ms": "1500", "retry_after": "9"}, 2),
+        ({"retry_after": "999999999"}, 86_400),
+        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry_after": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_when_to_come_back_is_read_in_seconds(headers: dict[str, str], seconds: int | None) -> None:
+    assert failure(429, b"", **headers).retry_after_s == seconds

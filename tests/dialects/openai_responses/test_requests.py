@@ -1,0 +1,199 @@
+"""Conversations, written as requests to the Responses API."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from openai.types.responses import response_create_params
+from pydantic import TypeAdapter
+
+from ainfera_server import sse
+from ainfera_server.conversation import (
+    Image,
+    JsonText,
+    Message,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from ainfera_server.dialects.openai_responses import client
+from ainfera_server.dialects.sides import ClientSide, Quirks
+from ainfera_server.errors import NotCarried
+from tests.dialects.openai_chat import conversations
+
+PARAMS = TypeAdapter(response_create_params.ResponseCreateParams)
+
+
+def asked(*messages: Message, **fields: Any) -> Request:
+    return Request(dialect="anthropic_messages", body=b"", model="x", messages=messages, **fields)
+
+
+def written(request: Request) -> dict[str, Any]:
+    body = client.encode_request(request, model="gpt-5.5-pro", max_tokens=99, quirks=Quirks())
+    return json.loads(body)
+
+
+def test_the_client_side_is_what_the_protocol_asks_for() -> None:
+    asking: ClientSide = client
+    assert asking.PATH == "/responses"
+    assert client.headers(api_key="k") == {"authorization": "Bearer k"}
+    assert client.headers(api_key="") == {}
+
+
+def test_a_whole_conversation_becomes_items() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    picture = Image(media_type="image/png", data="iVBORw0K")
+    found = written(
+        asked(
+            Message(role="system", parts=(Text(text="Be short."),)),
+            Message(role="user", parts=(Text(text="Weather?"), picture)),
+            Message(
+                role="assistant",
+                parts=(
+                    Thinking(text="Hm.", signature="openai_responses.rs_1.gAAAA.B="),
+                    Thinking(text="Foreign.", signature="EqQB"),
+                    Text(text="Looking."),
+                    ToolCall(call_id="call_1", name="get_weather", arguments='{"city":"Rome"}'),
+                ),
+            ),
+            Message(role="tool", parts=(ToolResult(call_id="call_1", parts=(Text(text="21"),)),)),
+            Message(
+                role="user",
+                parts=(
+                    Text(text="And here?"),
+                    ToolResult(call_id="call_2", parts=(Text(text="a"), picture)),
+                ),
+            ),
+            tools=(
+                Tool(
+                    name="get_weather",
+                    description=None,
+                    parameters=JsonText(json.dumps(schema).encode()),
+                ),
+            ),
+            tool_choice=ToolChoice(mode="named", name="get_weather"),
+            parallel_tool_calls=False,
+            temperature=0.5,
+            top_p=0.9,
+            seed=7,
+            top_k=4,
+            stream=True,
+            response_format=JsonText(
+                b'{"type":"json_schema","json_schema":{"name":"w","schema":{"a": 1},"strict":true}}'
+            ),
+        )
+    )
+    shown = {
+        "type": "input_image",
+        "image_url": "data:image/png;base64,iVBORw0K",
+        "detail": "auto",
+    }
+    assert found == {
+        "model": "gpt-5.5-pro",
+        "input": [
+            {
+                "type": "message",
+                "role": "system",
+                "content": [{"type": "input_text", "text": "Be short."}],
+            },
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Weather?"}, shown],
+            },
+            {
+                "type": "reasoning",
+                "id": "rs_1",
+                "summary": [{"type": "summary_text", "text": "Hm."}],
+                "encrypted_content": "gAAAA.B=",
+            },
+            {"type": "message", "role": "assistant", "content": "Looking."},
+            {
+                "type": "function_call",
+                "call_id": "call_1",
+                "name": "get_weather",
+                "arguments": '{"city":"Rome"}',
+            },
+            {"type": "function_call_output", "call_id": "call_1", "output": "21"},
+            {
+                "type": "function_call_output",
+                "call_id": "call_2",
+                "output": [{"type": "input_text", "text": "a"}, shown],
+            },
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "And here?"}],
+            },
+        ],
+        "store": False,
+        "max_output_tokens": 99,
+        "tools": [
+            {
+                "type": "function",
+                "name": "get_weather",
+                "description": None,
+                "parameters": schema,
+                "strict": False,
+            }
+        ],
+        "tool_choice": {"type": "function", "name": "get_weather"},
+        "parallel_tool_calls": False,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "text": {
+            "format": {"type": "json_schema", "name": "w", "schema": {"a": 1}, "strict": True}
+        },
+        "stream": True,
+    }
+
+
+@given(request=conversations.requests())
+def test_the_vendors_sdk_knows_every_field_that_is_written(request: Request) -> None:
+    if request.stop:
+        with pytest.raises(NotCarried):
+            written(request)
+        return
+    if request.response_format is not None and b'"type"' not in request.response_format:
+        with pytest.raises(NotCarried):
+            written(request)
+        return
+    found = written(request)
+    known = set(response_create_params.ResponseCreateParamsBase.__annotations__) | {"stream"}
+    assert set(found) <= known
+    PARAMS.validate_python(found | {"text": {}})
+
+
+@pytest.mark.parametrize(
+    ("request_", "param"),
+    [
+        (asked(Message(role="user", parts=()), stop=("END",)), "stop"),
+        (
+            asked(Message(role="user", parts=()), response_format=JsonText(b'{"a":1}')),
+            "response_format",
+        ),
+        (asked(Message(role="assistant", parts=(Image(url="https://a.b/c"),))), "messages.0"),
+        (asked(Message(role="user", parts=(Thinking(text="a"),))), "messages.0"),
+        (
+            asked(Message(role="assistant", parts=(ToolResult(call_id="1", parts=()),))),
+            "messages.0",
+        ),
+    ],
+)
+def test_what_has_no_words_is_refused_with_its_place(request_: Request, param: str) -> None:
+    with pytest.raises(NotCarried) as caught:
+        written(request_)
+    assert caught.value.facts == {"param": param}
+
+
+def test_nobody_asks_for_a_body_or_an_event_in_this_dialect() -> None:
+    request = asked()
+    with pytest.raises(AssertionError, match="no request comes in this dialect"):
+        client.adapt_request(request, model="m", max_tokens=1, quirks=Quirks())
+    with pytest.raises(AssertionError, match="no caller reads this dialect"):
+        client.relayed(sse.Event(name="", data=b"{}", raw=b"data: {}\n\n"), request)
