@@ -7,6 +7,9 @@ is how it then behaves. What is told for a `model` goes before what is told for 
 
     scripted_provider.fails(status=429, retry_after=1, times=2)
     scripted_provider.answers("Paris.", model="good-model")
+
+PYTEST_DONT_REWRITE: others import this file by name before pytest takes it as a plugin, which
+pytest would warn about; its few asserts are for whoever calls it wrongly.
 """
 
 import asyncio

@@ -37,12 +37,13 @@ class Settings:
 
     `database_url` None means the embedded PostgreSQL; `public_url` None means the address that
     the server listens on. `provider_keys` holds secrets, so it stays out of every text form.
+    The default of `data_dir` is root's; `from_environment` knows everybody else's.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
-    data_dir: Path = Path("ainfera-data")
+    data_dir: Path = Path("/var/lib/ainfera")
     database_url: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     public_url: str | None = None
@@ -75,7 +76,7 @@ def preference_is_live() -> bool:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read all settings. Raises BadSetting for the first variable that cannot be used."""
-    chosen: dict[str, object] = {}
+    chosen: dict[str, object] = {"data_dir": _data_dir(environment)}
     for variable in SETTINGS:
         text = environment.get(variable.name, "").strip()
         if text:
@@ -86,6 +87,18 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         for slug, text in _per_provider(environment, "BASE_URL").items()
     }
     return Settings(**chosen)  # pyright: ignore[reportArgumentType]  (each reader gives its type)
+
+
+def _data_dir(environment: Mapping[str, str]) -> Path:
+    """Where data lies unless told: with the system's for root, with their own for everybody else.
+
+    A relative XDG_DATA_HOME counts as none, as the XDG Base Directory specification has it.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/ainfera")
+    told = Path(environment.get("XDG_DATA_HOME", ""))
+    home = Path(environment.get("HOME", "")).absolute()
+    return (told if told.is_absolute() else home / ".local" / "share") / "ainfera"
 
 
 def _per_provider(environment: Mapping[str, str], suffix: str) -> dict[str, str]:
@@ -182,7 +195,8 @@ SETTINGS: tuple[Variable, ...] = (
         name="AINFERA_DATA_DIR",
         field="data_dir",
         read=Path,
-        meaning="The folder for the embedded database and the server's secret.",
+        meaning="The folder for the embedded database and the server's secret; for ordinary users"
+        " it is $XDG_DATA_HOME/ainfera or ~/.local/share/ainfera unless said otherwise.",
     ),
     Variable(
         name="AINFERA_DATABASE_URL",

@@ -42,10 +42,10 @@ def recorder(now: datetime = NOW) -> Recorder:
     return Recorder(now=now, new_id=new_id, signer=SIGNER)
 
 
-def minting(grant: UsdMicros = GRANT) -> Minting:
+def minting(grant: UsdMicros = GRANT, now: datetime = NOW) -> Minting:
     """What actions on accounts are given."""
     return Minting(
-        recorder=recorder(),
+        recorder=recorder(now),
         random=random,
         pepper=PEPPER,
         sealing_key=b"k" * 32,

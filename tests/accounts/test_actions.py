@@ -1,5 +1,6 @@
 """Sign-ups, keys and cards on a real database: whole or not at all, and each tenant by itself."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import orjson
@@ -114,9 +115,8 @@ async def test_a_revoked_key_stays_on_record_and_is_revoked_once(pools: Pools) -
 async def test_another_card_is_under_the_same_key(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     async with tenancy.tenant_transaction(pools.app, new.tenant.tenant_id) as connection:
-        card = await actions.mint_card(
-            connection, newcomer.minting(), agent_id=new.agent.agent_id
-        )
+        later = newcomer.minting(now=newcomer.NOW + timedelta(days=1))
+        card = await actions.mint_card(connection, later, agent_id=new.agent.agent_id)
         assert await store.card(connection, new.agent.agent_id) == card.jws
     async with tenancy.public_transaction(pools.app) as connection:
         listed = await store.listed(connection, new.agent.agent_id)
@@ -125,6 +125,7 @@ async def test_another_card_is_under_the_same_key(pools: Pools) -> None:
         agent_cards.fault(card, alg=listed.card_alg, public_key_pem=listed.public_key_pem) is None
     )
     assert card.jws != new.card.jws
+    assert card.key_id == new.card.key_id
 
 
 async def test_agents_of_one_name_get_addresses_of_their_own(pools: Pools) -> None:

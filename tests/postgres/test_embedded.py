@@ -185,6 +185,13 @@ def test_a_killed_server_starts_again_with_all_that_was_acknowledged(data_dir: P
     assert not pid_file(data_dir).exists()
 
 
+def test_a_server_that_was_killed_is_nothing_to_stop(data_dir: Path) -> None:
+    with running(data_dir):
+        os.kill(pid(data_dir), signal.SIGKILL)
+    with running(data_dir) as server:
+        assert run(server, "select 1") == [(1,)]
+
+
 def test_a_first_start_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
     left = tmp_path / "postgres" / "cluster.new" / "base"
     left.mkdir(parents=True)

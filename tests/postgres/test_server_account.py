@@ -112,7 +112,8 @@ def start_after_the_pid_was_reused(data_dir: Path) -> None:
         os.kill(int(pid), signal.SIGKILL)
         for file in (pid_file, server.socket_folder / ".s.PGSQL.5432.lock"):
             file.write_text("\n".join([str(os.getpid()), *rest]))
-        start_again(data_dir)
+    # Leaving has signalled nobody, and above all not us.
+    start_again(data_dir)
 
 
 def start_again(data_dir: Path) -> None:

@@ -126,3 +126,15 @@ async def sends(writer: Writer, data: bytes) -> None:
     """Write, and wait until it is on its way."""
     writer.write(data)
     await writer.drain()
+
+
+def dripping(content_type: str) -> Callable[[Writer], Awaitable[None]]:
+    """An answer that never ends and never pauses for long."""
+
+    async def drips(writer: Writer) -> None:
+        await sends(writer, http_head(content_type=content_type))
+        while True:
+            await sends(writer, b":\n")
+            await asyncio.sleep(SHORT_S / 10)
+
+    return drips

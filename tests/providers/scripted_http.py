@@ -69,8 +69,9 @@ Behaviour = Answers | Fails | Sends | IsSilent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A request as it came; header names are in lower case."""
+    """A request as it came; header names are in lower case. A connection has its own `peer`."""
 
+    peer: object
     path: str
     query: str
     headers: Mapping[str, str]
@@ -142,7 +143,9 @@ class Stage:
         await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None, "the client is still there"
         received = Received(
+            peer=request.transport.get_extra_info("peername"),
             path=request.path,
             query=request.query_string,
             headers={name.lower(): value for name, value in request.headers.items()},

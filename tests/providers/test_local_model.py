@@ -31,7 +31,7 @@ from ainfera_server.providers.provider import Endpoint, Provider
 from ainfera_server.providers.transport import Answer, Streamed, Transport
 from ainfera_server.sse import Splitter
 
-ENDS_WITHIN_S = 20.0
+ENDS_WITHIN_S = 60.0
 """Never reached, but on a machine that stands still."""
 
 START_AND_TELL = """

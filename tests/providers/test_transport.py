@@ -107,6 +107,17 @@ async def test_a_provider_that_does_not_say_how_long_to_wait_is_not_guessed_at(
     assert (await ask(opened, scripted_provider.endpoint())).retry_after_s is None
 
 
+async def test_the_connection_of_a_whole_answer_serves_the_next_call(
+    opened: Transport, scripted_provider: ScriptedProvider
+) -> None:
+    for _ in range(2):
+        await ask(opened, scripted_provider.endpoint())
+        async with listening(opened, scripted_provider.endpoint()) as answer:
+            await anext(answer.chunks)
+            await answer.drain()
+    assert len({one.peer for one in scripted_provider.requests}) == 1
+
+
 async def test_what_a_provider_wants_remembered_is_forgotten(
     opened: Transport, scripted_provider: ScriptedProvider
 ) -> None:

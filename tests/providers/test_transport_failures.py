@@ -18,6 +18,7 @@ from tests.providers.calls import (
     SHORT_S,
     Writer,
     ask,
+    dripping,
     endpoint_at,
     failures,
     http_head,
@@ -103,13 +104,7 @@ async def test_silence_in_the_middle_ends_at_the_idle_deadline(
 async def test_an_answer_that_drips_for_ever_ends_at_the_total_deadline(
     opened: Transport, content_type: str, call: Call
 ) -> None:
-    async def drips(writer: Writer) -> None:
-        await sends(writer, http_head(content_type=content_type))
-        while True:
-            await sends(writer, b":\n")
-            await asyncio.sleep(SHORT_S / 10)
-
-    async with server(drips) as endpoint, asyncio.timeout(ENOUGH_S):
+    async with server(dripping(content_type)) as endpoint, asyncio.timeout(ENOUGH_S):
         with pytest.raises(ProviderFailed) as failed:
             await call(opened, endpoint, Timeouts(total_s=4 * SHORT_S))
     assert failed.value.reason == "timeout"
@@ -266,3 +261,13 @@ async def test_a_failure_shows_no_credential(
     for one in failed:
         shown = "".join(traceback.format_exception(one)) + repr(one) + one.sentence
         assert DEFAULT_KEY not in shown
+
+
+async def test_what_follows_the_end_of_an_answer_is_not_waited_for_long(opened: Transport) -> None:
+    async with (
+        server(dripping("text/event-stream")) as endpoint,
+        asyncio.timeout(ENOUGH_S),
+        listening(opened, endpoint) as answer,
+    ):
+        await anext(answer.chunks)
+        await answer.drain()

@@ -1,7 +1,9 @@
 """Agent cards: who an agent is, as a compact JWS (RFC 7515) under the agent's own key.
 
 ES256 is what every published client can verify; EdDSA is there for those who ask for it. Keys grow
-from random bytes that are given; only the nonce of an ES256 signature is the library's own.
+from random bytes that are given, and ES256 takes its nonce from the message (RFC 6979), so the same
+card has the same bytes. Written on `cryptography` because JOSE libraries warn at each EdDSA since
+RFC 9864 renamed it, and the published clients know no other name for it.
 """
 
 import base64
@@ -13,12 +15,10 @@ from datetime import datetime
 from typing import Literal, cast
 
 import orjson
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ainfera_server.audit import events
 from ainfera_server.conversation import Json
@@ -93,11 +93,10 @@ def make_key(alg: CardAlg, random: bytes) -> CardKey:
 def mint(bearer: Bearer, key: CardKey, issued_at: datetime) -> Card:
     """Issue a card."""
     payload = _claims(bearer, key, issued_at)
-    header = {"alg": key.alg, "kid": key.key_id, "typ": "JWT"}
-    text = jws.serialize_compact(
-        header, orjson.dumps(payload), _imported(key.alg, key.private_key_pem), [key.alg]
-    )
-    return Card(jws=text, payload=payload, key_id=key.key_id)
+    header: Mapping[str, Json] = {"alg": key.alg, "kid": key.key_id, "typ": "JWT"}
+    signed = f"{_base64url(orjson.dumps(header))}.{_base64url(orjson.dumps(payload))}"
+    signature = _base64url(_signature(key, signed.encode("ascii")))
+    return Card(jws=f"{signed}.{signature}", payload=payload, key_id=key.key_id)
 
 
 def read(text: str) -> Card | None:
@@ -105,7 +104,7 @@ def read(text: str) -> Card | None:
     segments = text.split(".")
     if len(text) > JWS_CHARACTERS_MAX or len(segments) != 3 or not text.isascii():
         return None
-    header, payload = _segment(segments[0]), _segment(segments[1])
+    header, payload = _object(segments[0]), _object(segments[1])
     key_id = None if header is None else header.get("kid")
     if payload is None or not isinstance(key_id, str):
         return None
@@ -117,14 +116,14 @@ def fault(card: Card, *, alg: CardAlg, public_key_pem: str) -> CardFault | None:
 
     The algorithm is that of the key, never what the card claims.
     """
-    header = _segment(card.jws.split(".")[0])
-    if header is None:
+    signed, _, signature = card.jws.rpartition(".")
+    header, octets = _object(signed.partition(".")[0]), _octets(signature)
+    if header is None or octets is None:
         return "malformed"
     if header.get("alg") != alg:
         return "wrong_algorithm"
-    try:
-        jws.deserialize_compact(card.jws, _imported(alg, public_key_pem.encode("ascii")), [alg])
-    except (JoseError, ValueError):
+    public_key = serialization.load_pem_public_key(public_key_pem.encode("ascii"))
+    if not _is_signature(octets, signed.encode("ascii"), alg, public_key):
         return "signature_mismatch"
     return None
 
@@ -154,15 +153,50 @@ def _private_key(alg: CardAlg, random: bytes) -> ec.EllipticCurvePrivateKey | Ed
     return ec.derive_private_key(number, ec.SECP256R1())
 
 
-def _imported(alg: CardAlg, pem: bytes) -> ECKey | OKPKey:
-    return ECKey.import_key(pem) if alg == "ES256" else OKPKey.import_key(pem)
+def _signature(key: CardKey, message: bytes) -> bytes:
+    """Sign as RFC 7518 (ES256: both numbers, 32 bytes each) and RFC 8037 (EdDSA) say."""
+    private_key = serialization.load_pem_private_key(key.private_key_pem, password=None)
+    if isinstance(private_key, Ed25519PrivateKey):
+        return private_key.sign(message)
+    assert isinstance(private_key, ec.EllipticCurvePrivateKey), "a card's key is one of two kinds"
+    encoded = private_key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    first, second = utils.decode_dss_signature(encoded)
+    return first.to_bytes(32, "big") + second.to_bytes(32, "big")
 
 
-def _segment(text: str) -> dict[str, Json] | None:
-    """Decode a segment of base64url JSON; None when it is not an object."""
+def _is_signature(octets: bytes, message: bytes, alg: CardAlg, public_key: object) -> bool:
     try:
-        octets = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        decoded = orjson.loads(octets)
+        if alg == "EdDSA" and isinstance(public_key, Ed25519PublicKey):
+            public_key.verify(octets, message)
+        elif isinstance(public_key, ec.EllipticCurvePublicKey) and len(octets) == 64:
+            first, second = (int.from_bytes(half, "big") for half in (octets[:32], octets[32:]))
+            encoded = utils.encode_dss_signature(first, second)
+            public_key.verify(encoded, message, ec.ECDSA(hashes.SHA256()))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).decode("ascii").rstrip("=")
+
+
+def _octets(segment: str) -> bytes | None:
+    """Decode a segment; None when it is not base64url."""
+    try:
+        padded = segment + "=" * (-len(segment) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
+        return None
+
+
+def _object(segment: str) -> dict[str, Json] | None:
+    """Decode a segment of JSON; None when it is not an object."""
+    octets = _octets(segment)
+    try:
+        decoded = None if octets is None else orjson.loads(octets)
+    except orjson.JSONDecodeError:
         return None
     return cast("dict[str, Json]", decoded) if isinstance(decoded, dict) else None

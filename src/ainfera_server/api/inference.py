@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ainfera_server.accounts.store import Payer
 from ainfera_server.api import authenticate
@@ -35,6 +35,11 @@ ROUTES: Mapping[str, ServerSide] = {
 BODY_S_MAX = 60.0
 
 log = logging.getLogger(__name__)
+
+
+def application(gateway: Gateway) -> ASGIApp:
+    """Make the door to an open gateway."""
+    return InferenceDoor(gateway)
 
 
 class CallerLeft(Exception):

@@ -119,11 +119,12 @@ def start(cluster: Cluster) -> Path:
 
 def stop(cluster: Cluster) -> None:
     """Stop the server, politely at first; what was committed is on disk either way."""
-    if not cluster.pid_file.exists():
-        return
+    if not _runs(cluster):
+        return  # It was killed. Its number may be another program's, who must not be signalled.
     socket_folder = _socket_folder_recorded(cluster)
     for mode in ("fast", "immediate"):
-        if _control(cluster, "stop", "-m", mode, "-t", str(STOP_TIMEOUT_S)):
+        is_stopped = _control(cluster, "stop", "-m", mode, "-t", str(STOP_TIMEOUT_S))
+        if is_stopped or not _runs(cluster):
             break
     else:
         raise StoreUnavailable(f"PostgreSQL does not stop. Its log: '{cluster.log}'.")
@@ -254,6 +255,26 @@ def _pid_file_lines(cluster: Cluster) -> list[str]:
         return []
 
 
+def _runs(cluster: Cluster) -> bool | None:
+    """Whether the pid file's number is that of a server; None when it is nobody's."""
+    lines = _pid_file_lines(cluster)
+    if not lines or not lines[0].isdigit():
+        return None
+    try:
+        os.kill(int(lines[0]), 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # Another account's, and so not nobody's.
+    try:
+        status = Path(f"/proc/{lines[0]}/status").read_text(encoding="utf-8")
+    except OSError:
+        return True  # Not Linux: we cannot look closer.
+    is_postgres = re.search(r"^Name:\tpostgres$", status, re.MULTILINE) is not None
+    is_zombie = re.search(r"^State:\tZ", status, re.MULTILINE) is not None
+    return is_postgres and not is_zombie
+
+
 def _forget_dead_server(cluster: Cluster, socket_folder: Path) -> None:
     """Remove the pid files of a dead server when its number still, or again, means something.
 
@@ -261,14 +282,9 @@ def _forget_dead_server(cluster: Cluster, socket_folder: Path) -> None:
     container that was killed and started anew the same small numbers come back, and one in which
     nobody collects the dead keeps them. It still looks for the old server's shared memory.
     """
-    lines = _pid_file_lines(cluster)
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        status = Path(f"/proc/{int(lines[0])}/status").read_text(encoding="utf-8")
-        is_postgres = re.search(r"^Name:\tpostgres$", status, re.MULTILINE) is not None
-        is_zombie = re.search(r"^State:\tZ", status, re.MULTILINE) is not None
-        if is_zombie or not is_postgres:
-            (socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
-            cluster.pid_file.unlink()
+    if _runs(cluster) is False:
+        (socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+        cluster.pid_file.unlink()
 
 
 def _socket_folder_recorded(cluster: Cluster) -> Path | None:

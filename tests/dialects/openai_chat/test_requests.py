@@ -99,6 +99,47 @@ WEATHER = {
 }
 
 
+MESSAGES = (
+    Message(role="system", parts=(Text(text="Answer in one line."),)),
+    Message(
+        role="user",
+        parts=(
+            Text(text="What is the weather here?"),
+            Image(media_type="image/png", data="iVBORw0K"),
+            Image(url="https://example.org/a.png"),
+        ),
+    ),
+    Message(
+        role="assistant",
+        parts=(
+            ToolCall(call_id="call_1", name="get_weather", arguments='{"city":"Paris"}'),
+            ToolCall(call_id="call_2", name="get_weather", arguments='{"city":"Rome"}'),
+        ),
+    ),
+    Message(
+        role="tool",
+        parts=(ToolResult(call_id="call_1", parts=(Text(text="14 degrees"),)),),
+    ),
+    Message(
+        role="tool",
+        parts=(ToolResult(call_id="call_2", parts=(Text(text="21 degrees"),)),),
+    ),
+    Message(role="assistant", parts=(Text(text="I cannot say."),)),
+)
+TOOLS = (
+    Tool(
+        name="get_weather",
+        description="The weather of a city.",
+        parameters=JsonText(b'{"type": "object", "properties": {"city": {"type": "string"}}}'),
+    ),
+    Tool(
+        name="now",
+        description=None,
+        parameters=JsonText(b'{"type":"object","properties":{}}'),
+    ),
+)
+
+
 def body_of(**changes: Any) -> bytes:
     small: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     return json.dumps(small | changes).encode()
@@ -124,47 +165,8 @@ def test_every_field_of_a_request_is_understood() -> None:
         dialect="openai_chat",
         body=body,
         model="gpt-5.5",
-        messages=(
-            Message(role="system", parts=(Text(text="Answer in one line."),)),
-            Message(
-                role="user",
-                parts=(
-                    Text(text="What is the weather here?"),
-                    Image(media_type="image/png", data="iVBORw0K"),
-                    Image(url="https://example.org/a.png"),
-                ),
-            ),
-            Message(
-                role="assistant",
-                parts=(
-                    ToolCall(call_id="call_1", name="get_weather", arguments='{"city":"Paris"}'),
-                    ToolCall(call_id="call_2", name="get_weather", arguments='{"city":"Rome"}'),
-                ),
-            ),
-            Message(
-                role="tool",
-                parts=(ToolResult(call_id="call_1", parts=(Text(text="14 degrees"),)),),
-            ),
-            Message(
-                role="tool",
-                parts=(ToolResult(call_id="call_2", parts=(Text(text="21 degrees"),)),),
-            ),
-            Message(role="assistant", parts=(Text(text="I cannot say."),)),
-        ),
-        tools=(
-            Tool(
-                name="get_weather",
-                description="The weather of a city.",
-                parameters=JsonText(
-                    b'{"type": "object", "properties": {"city": {"type": "string"}}}'
-                ),
-            ),
-            Tool(
-                name="now",
-                description=None,
-                parameters=JsonText(b'{"type":"object","properties":{}}'),
-            ),
-        ),
+        messages=MESSAGES,
+        tools=TOOLS,
         tool_choice=ToolChoice(mode="named", name="get_weather"),
         parallel_tool_calls=True,
         max_tokens=100,
@@ -390,69 +392,3 @@ def test_a_stream_asks_for_its_usage_unless_the_provider_knows_no_such_option() 
     plain = Quirks(takes_stream_options=False)
     body = client.encode_request(request, model="m", max_tokens=9, quirks=plain)
     assert "stream_options" not in json.loads(body)
-
-
-def adapted(body: bytes, quirks: Quirks) -> bytes:
-    request = server.decode_request(body)
-    return client.adapt_request(request, model="vendor/m", max_tokens=50, quirks=quirks)
-
-
-def test_a_body_of_the_same_dialect_keeps_the_bytes_of_every_other_value() -> None:
-    body = (
-        b'{"model":"m", "messages": [ {"role":"user", "content":"\\u00e9", "name":"x"} ],'
-        b'"logit_bias":{"1": 1.50},"agent_id":"a","task_type":"chat","routing_hint":{},"caps":{}}'
-    )
-    assert adapted(body, Quirks()) == (
-        b'{"model":"vendor/m",'
-        b'"messages":[ {"role":"user", "content":"\\u00e9", "name":"x"} ],'
-        b'"logit_bias":{"1": 1.50},"max_tokens":50}'
-    )
-
-
-@pytest.mark.parametrize(
-    ("given_limit", "quirks", "expected"),
-    [
-        ({}, Quirks(), {"max_tokens": 50}),
-        ({}, COMPLETION_LIMIT, {"max_completion_tokens": 50}),
-        ({"max_tokens": None}, Quirks(), {"max_tokens": 50}),
-        ({"max_tokens": 7}, Quirks(), {"max_tokens": 7}),
-        ({"max_completion_tokens": 7}, COMPLETION_LIMIT, {"max_completion_tokens": 7}),
-        ({"max_completion_tokens": 7}, Quirks(), {"max_tokens": 7}),
-        ({"max_tokens": 7}, COMPLETION_LIMIT, {"max_completion_tokens": 7}),
-        (
-            {"max_tokens": 7, "max_completion_tokens": 7},
-            COMPLETION_LIMIT,
-            {"max_completion_tokens": 7},
-        ),
-    ],
-)
-def test_a_limit_keeps_its_value_under_the_name_that_the_provider_reads(
-    given_limit: dict[str, Any], quirks: Quirks, expected: dict[str, Any]
-) -> None:
-    found = json.loads(adapted(body_of(**given_limit), quirks))
-    assert {name: value for name, value in found.items() if name.startswith("max")} == expected
-
-
-@pytest.mark.parametrize(
-    ("given_options", "quirks", "expected"),
-    [
-        (None, Quirks(), {"include_usage": True}),
-        ({"include_usage": False}, Quirks(), {"include_usage": True}),
-        (
-            {"include_obfuscation": False},
-            Quirks(),
-            {"include_obfuscation": False, "include_usage": True},
-        ),
-        ({"include_usage": True}, Quirks(takes_stream_options=False), None),
-    ],
-)
-def test_a_relayed_stream_asks_for_its_usage(
-    given_options: dict[str, Any] | None, quirks: Quirks, expected: dict[str, Any] | None
-) -> None:
-    body = body_of(stream=True, stream_options=given_options)
-    assert json.loads(adapted(body, quirks)).get("stream_options") == expected
-
-
-def test_the_key_travels_as_a_bearer_and_no_key_as_nothing() -> None:
-    assert client.headers(api_key="k") == {"authorization": "Bearer k"}
-    assert client.headers(api_key="") == {}

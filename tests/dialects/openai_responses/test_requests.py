@@ -45,37 +45,92 @@ def test_the_client_side_is_what_the_protocol_asks_for() -> None:
     assert client.headers(api_key="") == {}
 
 
-def test_a_whole_conversation_becomes_items() -> None:
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    picture = Image(media_type="image/png", data="iVBORw0K")
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+PICTURE = Image(media_type="image/png", data="iVBORw0K")
+SHOWN = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0K", "detail": "auto"}
+
+
+def test_words_and_images_become_messages() -> None:
     found = written(
         asked(
             Message(role="system", parts=(Text(text="Be short."),)),
-            Message(role="user", parts=(Text(text="Weather?"), picture)),
-            Message(
-                role="assistant",
-                parts=(
-                    Thinking(text="Hm.", signature="openai_responses.rs_1.gAAAA.B="),
-                    Thinking(text="Foreign.", signature="EqQB"),
-                    Text(text="Looking."),
-                    ToolCall(call_id="call_1", name="get_weather", arguments='{"city":"Rome"}'),
-                ),
-            ),
-            Message(role="tool", parts=(ToolResult(call_id="call_1", parts=(Text(text="21"),)),)),
-            Message(
-                role="user",
-                parts=(
-                    Text(text="And here?"),
-                    ToolResult(call_id="call_2", parts=(Text(text="a"), picture)),
-                ),
-            ),
-            tools=(
-                Tool(
-                    name="get_weather",
-                    description=None,
-                    parameters=JsonText(json.dumps(schema).encode()),
-                ),
-            ),
+            Message(role="user", parts=(Text(text="Weather?"), PICTURE)),
+            Message(role="assistant", parts=(Text(text="Sunny."),)),
+        )
+    )
+    assert found == {
+        "model": "gpt-5.5-pro",
+        "input": [
+            {
+                "type": "message",
+                "role": "system",
+                "content": [{"type": "input_text", "text": "Be short."}],
+            },
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Weather?"}, SHOWN],
+            },
+            {"type": "message", "role": "assistant", "content": "Sunny."},
+        ],
+        "store": False,
+        "max_output_tokens": 99,
+    }
+
+
+def test_calls_and_results_become_items_of_their_own() -> None:
+    call = ToolCall(call_id="call_1", name="get_weather", arguments='{"city":"Rome"}')
+    one = ToolResult(call_id="call_1", parts=(Text(text="21"),))
+    other = ToolResult(call_id="call_2", parts=(Text(text="a"), PICTURE))
+    found = written(
+        asked(
+            Message(role="assistant", parts=(Text(text="Looking."), call)),
+            Message(role="tool", parts=(one,)),
+            Message(role="user", parts=(Text(text="And here?"), other)),
+        )
+    )
+    assert found["input"] == [
+        {"type": "message", "role": "assistant", "content": "Looking."},
+        {
+            "type": "function_call",
+            "call_id": "call_1",
+            "name": "get_weather",
+            "arguments": '{"city":"Rome"}',
+        },
+        {"type": "function_call_output", "call_id": "call_1", "output": "21"},
+        {
+            "type": "function_call_output",
+            "call_id": "call_2",
+            "output": [{"type": "input_text", "text": "a"}, SHOWN],
+        },
+        {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "And here?"}],
+        },
+    ]
+
+
+def test_reasoning_goes_back_to_its_maker_and_to_nobody_else() -> None:
+    ours = Thinking(text="Hm.", signature="openai_responses.rs_1.gAAAA.B=")
+    foreign = Thinking(text="Foreign.", signature="EqQB")
+    found = written(asked(Message(role="assistant", parts=(ours, foreign))))
+    assert found["input"] == [
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "Hm."}],
+            "encrypted_content": "gAAAA.B=",
+        }
+    ]
+
+
+def test_tools_formats_and_limits_come_under_the_names_of_this_dialect() -> None:
+    parameters = JsonText(json.dumps(SCHEMA).encode())
+    found = written(
+        asked(
+            Message(role="user", parts=(Text(text="Weather?"),)),
+            tools=(Tool(name="get_weather", description=None, parameters=parameters),),
             tool_choice=ToolChoice(mode="named", name="get_weather"),
             parallel_tool_calls=False,
             temperature=0.5,
@@ -88,67 +143,17 @@ def test_a_whole_conversation_becomes_items() -> None:
             ),
         )
     )
-    shown = {
-        "type": "input_image",
-        "image_url": "data:image/png;base64,iVBORw0K",
-        "detail": "auto",
-    }
+    tool = {"name": "get_weather", "description": None, "parameters": SCHEMA, "strict": False}
+    text_format = {"type": "json_schema", "name": "w", "schema": {"a": 1}, "strict": True}
+    del found["model"], found["input"], found["store"]
     assert found == {
-        "model": "gpt-5.5-pro",
-        "input": [
-            {
-                "type": "message",
-                "role": "system",
-                "content": [{"type": "input_text", "text": "Be short."}],
-            },
-            {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": "Weather?"}, shown],
-            },
-            {
-                "type": "reasoning",
-                "id": "rs_1",
-                "summary": [{"type": "summary_text", "text": "Hm."}],
-                "encrypted_content": "gAAAA.B=",
-            },
-            {"type": "message", "role": "assistant", "content": "Looking."},
-            {
-                "type": "function_call",
-                "call_id": "call_1",
-                "name": "get_weather",
-                "arguments": '{"city":"Rome"}',
-            },
-            {"type": "function_call_output", "call_id": "call_1", "output": "21"},
-            {
-                "type": "function_call_output",
-                "call_id": "call_2",
-                "output": [{"type": "input_text", "text": "a"}, shown],
-            },
-            {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": "And here?"}],
-            },
-        ],
-        "store": False,
         "max_output_tokens": 99,
-        "tools": [
-            {
-                "type": "function",
-                "name": "get_weather",
-                "description": None,
-                "parameters": schema,
-                "strict": False,
-            }
-        ],
+        "tools": [{"type": "function"} | tool],
         "tool_choice": {"type": "function", "name": "get_weather"},
         "parallel_tool_calls": False,
         "temperature": 0.5,
         "top_p": 0.9,
-        "text": {
-            "format": {"type": "json_schema", "name": "w", "schema": {"a": 1}, "strict": True}
-        },
+        "text": {"format": text_format},
         "stream": True,
     }
 

@@ -32,7 +32,7 @@ def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
         return ErrorAnswer(
             status=error.upstream_status,
             body=error.upstream_body,
-            headers={**steering_headers(error), **_vendors_steering(error)},
+            headers=_vendors_steering(error),
         )
     return ErrorAnswer(
         status=_status(error),
@@ -92,9 +92,17 @@ def is_in_the_vendors_words(error: ProviderFailed) -> bool:
 
 
 def _vendors_steering(error: ProviderFailed) -> Mapping[str, str]:
-    names = failure_reader.STEERING_HEADERS
-    given = {name.lower(): value for name, value in error.upstream_headers.items()}
-    return {name: value for name, value in given.items() if name in names}
+    """The vendor's word on whether and when to try again; ours where it has none.
+
+    A date in `retry-after` gives way to the seconds that we made of it: not every client reads it.
+    """
+    ours = steering_headers(error)
+    given = {
+        name.lower(): value
+        for name, value in error.upstream_headers.items()
+        if name.lower() in failure_reader.STEERING_HEADERS
+    }
+    return {**given, **ours, "x-should-retry": given.get("x-should-retry", "false")}
 
 
 def _is_final(error: AinferaError) -> bool:

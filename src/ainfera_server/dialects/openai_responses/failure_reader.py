@@ -9,7 +9,6 @@ from ainfera_server.dialects.openai_responses import wire
 from ainfera_server.errors import FailureReason, ProviderFailed
 
 MESSAGE_CHARACTERS_MAX = 500
-RETRY_AFTER_S_MAX = 86_400
 STEERING_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
 
 _KEY = re.compile(
@@ -25,7 +24,7 @@ def failure(*, status: int, headers: Mapping[str, str], body: bytes) -> Provider
     if said.message:
         sentence = f"The provider answered with status {status}: {shown(said.message)}"
     lowered = {name.lower(): value for name, value in headers.items()}
-    failed = ProviderFailed(
+    return ProviderFailed(
         sentence,
         reason=_reason(status, said),
         upstream_status=status,
@@ -34,8 +33,6 @@ def failure(*, status: int, headers: Mapping[str, str], body: bytes) -> Provider
             name: value for name, value in lowered.items() if name in STEERING_HEADERS
         },
     )
-    failed.retry_after_s = _retry_after_s(lowered)
-    return failed
 
 
 def reported(said: wire.ResponseError | None) -> ProviderFailed:
@@ -94,13 +91,3 @@ def _error(body: bytes) -> wire.ResponseError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return wire.ResponseError()
     return said.error or wire.ResponseError()
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """Whole seconds, rounded up; a date would need a clock and is left out."""
-    for name, units_in_a_second in (("retry-after-ms", 1000), ("retry-after", 1)):
-        whole, _, rest = headers.get(name, "").strip().partition(".")
-        if whole.isascii() and whole.isdecimal() and len(whole) <= 12:
-            units = int(whole) + (rest.strip("0") != "")
-            return min(-(-units // units_in_a_second), RETRY_AFTER_S_MAX)
-    return None
