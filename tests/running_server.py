@@ -78,12 +78,12 @@ def impatient(gateway: Gateway) -> Gateway:
 
 def sign_up(url: str, handle: str, **more: object) -> SignedUp:
     """Sign an agent up over HTTP."""
-    answer = httpx.post(f"{url}/v1/agents/signup", json={"agent_handle": handle, **more}, timeout=30)
+    answer = httpx.post(
+        f"{url}/v1/agents/signup", json={"agent_handle": handle, **more}, timeout=30
+    )
     assert answer.status_code == 201, answer.text
     body = answer.json()
-    return SignedUp(
-        agent_id=body["agent_id"], tenant_id=body["tenant_id"], api_key=body["api_key"]
-    )
+    return SignedUp(agent_id=body["agent_id"], tenant_id=body["tenant_id"], api_key=body["api_key"])
 
 
 @contextmanager
@@ -159,9 +159,7 @@ class _ServerThread(threading.Thread):
 
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[Gateway]:
-        async with gateways.opened(
-            self._settings, dsn=self._dsn, writes=record.writes
-        ) as gateway:
+        async with gateways.opened(self._settings, dsn=self._dsn, writes=record.writes) as gateway:
             yield self._adjust(gateway)
 
 

@@ -131,9 +131,7 @@ async def opened(
 
 def _endpoints(settings: Settings) -> Mapping[str, Endpoint]:
     """Where calls may go: the providers with a key, and the local model where it runs."""
-    keys = dict(settings.provider_keys)
     base_urls = dict(settings.provider_base_urls)
     if settings.local_model_url is not None:
-        keys["local"] = "none"
         base_urls["local"] = settings.local_model_url
-    return provider.endpoints(PROVIDERS, keys=keys, base_urls=base_urls)
+    return provider.endpoints(PROVIDERS, keys=settings.provider_keys, base_urls=base_urls)

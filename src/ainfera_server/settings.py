@@ -262,6 +262,6 @@ SETTINGS: tuple[Variable, ...] = (
         name="AINFERA_LOCAL_MODEL_URL",
         field="local_model_url",
         read=_url,
-        meaning="A llama.cpp server that runs already; the start command starts one otherwise.",
+        meaning="A llama.cpp server that runs already, with /v1; the start command starts one.",
     ),
 )

@@ -9,6 +9,7 @@ import pytest
 from ainfera_server.accounts import actions, agent_cards, api_keys, signup, store
 from ainfera_server.accounts.actions import SignedUp
 from ainfera_server.accounts.signup import Signup
+from ainfera_server.accounts.store import ListedKey
 from ainfera_server.audit import store as audit_store
 from ainfera_server.errors import HandleTaken, Invalid, NotFound
 from ainfera_server.identifiers import AgentId, Cell, cell_of
@@ -97,11 +98,15 @@ async def test_a_revoked_key_stays_on_record_and_is_revoked_once(pools: Pools) -
             connection, newcomer.minting(), agent_id=agent_id, name="laptop"
         )
     key_id = created.listed.key_id
-    for _ in range(2):
+
+    async def revoke() -> ListedKey:
         async with tenancy.tenant_transaction(pools.app, tenant_id) as connection:
-            revoked = await actions.revoke_key(
+            return await actions.revoke_key(
                 connection, newcomer.recorder(), cell=Cell(7), key_id=key_id
             )
+
+    revoked = await revoke()
+    assert await revoke() == revoked
     async with tenancy.tenant_transaction(pools.app, tenant_id) as connection:
         keys = {key.key_id: key for key in await store.api_keys(connection, tenant_id)}
         links = await audit_store.links(connection, agent_id, since_seq=4)

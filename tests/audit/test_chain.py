@@ -9,11 +9,12 @@ from uuid import UUID
 import orjson
 import pytest
 import rfc8785
+from ainfera.audit import AuditEvent
 from ainfera.verify import verify_chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainfera_server.audit import chain, signing
+from ainfera_server.audit import annex_iv, chain, signing
 from ainfera_server.audit.chain import GENESIS, Head, Link
 from ainfera_server.audit.events import Event, EventType, NotRecordable
 from ainfera_server.conversation import Json
@@ -122,14 +123,8 @@ def test_an_untouched_chain_is_valid(facts: list[dict[str, Json]]) -> None:
 
 
 def test_the_published_client_verifies_our_chain() -> None:
-    class Served:
-        def __init__(self, link: Link) -> None:
-            self.seq = link.seq
-            self.previous_hash = link.previous_hash
-            self.event_hash = link.event_hash
-            self.payload = orjson.loads(link.payload)
-
-    assert verify_chain([Served(one) for one in linked({"b": "é"}, {"a": [1, None]}, {})])
+    links = linked({"b": "é"}, {"a": [1, None]}, {})
+    assert verify_chain([AuditEvent.model_validate(annex_iv.event(one)) for one in links])
 
 
 def test_the_payload_repeats_what_stands_beside_it() -> None:

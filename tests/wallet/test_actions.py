@@ -80,7 +80,8 @@ async def test_a_top_up_is_in_wallet_ledger_and_chain_or_nowhere(pools: Pools) -
 
 async def test_a_top_up_that_is_not_committed_leaves_no_trace(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
-    with pytest.raises(RuntimeError):
+
+    async def top_up_and_fail() -> None:
         async with tenancy.tenant_transaction(pools.app, new.tenant.tenant_id) as connection:
             await actions.top_up(
                 connection,
@@ -90,6 +91,9 @@ async def test_a_top_up_that_is_not_committed_leaves_no_trace(pools: Pools) -> N
                 amount=UsdMicros(1),
             )
             raise RuntimeError("the power fails")
+
+    with pytest.raises(RuntimeError):
+        await top_up_and_fail()
     wallet = await wallet_of(pools, new)
     assert (wallet.balance, wallet.version) == (newcomer.GRANT, 1)
     async with tenancy.tenant_transaction(pools.app, new.tenant.tenant_id) as connection:

@@ -1,18 +1,16 @@
 """Agents: signing up, adding more, looking at them, and what they may spend."""
 
-from typing import Annotated
-
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from ainfera_server.accounts import absent, signup
 from ainfera_server.accounts import actions as accounts_actions
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.accounts.actions import SignedUp
 from ainfera_server.api import agent_views, answers, authenticate, given, ids
+from ainfera_server.api.amounts import Amount
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
-from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import tenancy
 from ainfera_server.usage import reports
@@ -22,9 +20,6 @@ from ainfera_server.wallet import policy
 FREE_INFERENCES = 100
 """What the product's pages promise a newcomer. Nothing counts it down: money alone decides."""
 METRICS_WINDOW_HOURS = 24
-
-Amount = Annotated[str | int | float, Field(strict=True)]
-"""Dollars or a share, as text or as a number."""
 
 
 class Signup(BaseModel):
@@ -39,7 +34,7 @@ class Signup(BaseModel):
     daily_cap_usd: Amount | None = Field(None, description="0.01 to 10000 US dollars.")
     min_quality: Amount | None = Field(None, description="A quality floor, 0 to 1.")
     wallet_address: str | None = Field(None, description="0x and 40 hex digits.")
-    metadata: dict[str, Json] | None = None
+    metadata: dict[str, JsonValue] | None = None
 
 
 class AgentCreate(BaseModel):

@@ -23,7 +23,7 @@ from ainfera_server.api import (
 from ainfera_server.api.not_built import NotBuilt
 from ainfera_server.api.outgoing import Outgoing
 from ainfera_server.api.places import Place, Places
-from ainfera_server.api.routes import AnyRoute, InferenceRoute, Route, UnbuiltRoute
+from ainfera_server.api.route import AnyRoute, InferenceRoute, Route, UnbuiltRoute
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import Internal, MethodNotAllowed, NotFound, RequestError
 from ainfera_server.gateway import Gateway
@@ -85,15 +85,16 @@ class Door:
     ) -> None:
         """Carry out what the list says, or raise what is wrong with the request."""
         _require_host(Headers(scope=scope))
-        match _route(place, scope["method"]):
+        route = _route(place, scope["method"])
+        match route:
             case InferenceRoute():
                 await self._inference(scope, receive, send)
             case UnbuiltRoute(sentence=sentence):
                 raise NotBuilt(sentence)
-            case Route() as route:
+            case Route():
                 await self._serve(route, scope, receive, send)
-            case never:
-                assert_never(never)
+            case _:
+                assert_never(route)
 
     async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask for the key, read the body, and only then let FastAPI look at either."""
@@ -108,9 +109,7 @@ class Door:
 
 def _route(place: Place[AnyRoute] | None, method: str) -> AnyRoute:
     if place is None:
-        raise NotFound(
-            "There is no such path here. GET /openapi.json lists them.", resource="path"
-        )
+        raise NotFound("There is no such path here. GET /openapi.json lists them.", resource="path")
     route = place.routes.get("GET" if method == "HEAD" else method)
     if route is None:
         raise MethodNotAllowed(f"This path takes {place.allowed}.")

@@ -60,9 +60,7 @@ async def export_annex_iv(gateway: Opened, caller: Caller, agent_id: str) -> Res
     """Export what the EU AI Act asks to be kept about an agent (Article 12, Annex IV)."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        facts = await annex_iv.facts(
-            connection, wanted, await public_key_pems(connection, gateway)
-        )
+        facts = await annex_iv.facts(connection, wanted, await public_key_pems(connection, gateway))
     return answers.json(annex_iv.document(gateway, facts, [event(one) for one in facts.links]))
 
 
@@ -73,9 +71,7 @@ async def public_feed(
 ) -> Response:
     """Read the newest events of everybody, newest first, as commitments without content."""
     async with tenancy.public_transaction(gateway.pools.app) as connection:
-        events = await audit_store.public_feed(
-            connection, limit=limit, before_height=before_height
-        )
+        events = await audit_store.public_feed(connection, limit=limit, before_height=before_height)
     return answers.json({"events": [_public_event(one) for one in events]})
 
 

@@ -139,9 +139,7 @@ def _opens_nothing() -> Unauthenticated:
 class _Known:
     """What one gateway's callers turned out to be; keys only as their SHA-256."""
 
-    principals: ShortMemory[bytes, Principal] = field(
-        default_factory=ShortMemory[bytes, Principal]
-    )
+    principals: ShortMemory[bytes, Principal] = field(default_factory=ShortMemory[bytes, Principal])
     payers: ShortMemory[tuple[TenantId, UUID], Payer] = field(
         default_factory=ShortMemory[tuple[TenantId, UUID], Payer]
     )

@@ -66,6 +66,4 @@ def _require_json(headers: Headers, body: bytes) -> None:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(
-        f"The body is larger than {BODY_BYTES_MAX} bytes.", limit_bytes=BODY_BYTES_MAX
-    )
+    return TooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.", limit_bytes=BODY_BYTES_MAX)

@@ -39,9 +39,7 @@ async def mint_card(gateway: Opened, caller: Caller, agent_id: str) -> Response:
     """Mint a new card under the agent's own key."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        card = await accounts_actions.mint_card(
-            connection, given.minting(gateway), agent_id=wanted
-        )
+        card = await accounts_actions.mint_card(connection, given.minting(gateway), agent_id=wanted)
     return answers.json(_card(card))
 
 

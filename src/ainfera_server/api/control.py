@@ -12,18 +12,17 @@ from ainfera_server.gateway import Gateway
 
 def application(gateway: Gateway) -> FastAPI:
     """Make the application; its caller has asked for the key and read the body by then."""
-    app = FastAPI(
-        title=openapi.TITLE,
-        version=openapi.API_VERSION,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = described()
     app.state.gateway = gateway
     app.state.started_at = gateway.now()
     for kind in (AinferaError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _worded)
+    return app
+
+
+def described() -> FastAPI:
+    """The routes and their document, without anything behind them."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for route in routes.ROUTES:
         app.add_api_route(
             route.path,
@@ -32,9 +31,9 @@ def application(gateway: Gateway) -> FastAPI:
             status_code=route.status,
             tags=[route.tag],
             summary=route.summary,
-            description=route.description,
             response_model=None,
         )
+    app.state.document = openapi.document(app, routes.every_route())
     return app
 
 

@@ -1,12 +1,11 @@
 """Outcomes: saying how an answer turned out, which is what routing learns from."""
 
-from typing import Annotated
-
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from ainfera_server.accounts import absent
 from ainfera_server.api import answers, given, ids
+from ainfera_server.api.amounts import Amount
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.identifiers import InferenceId
 from ainfera_server.outcomes import actions as outcomes_actions
@@ -19,9 +18,7 @@ class OutcomeReport(BaseModel):
     """How an answer turned out."""
 
     inference_id: str
-    reward: Annotated[str | int | float, Field(strict=True)] = Field(
-        description="0 for useless, 1 for right, or anything between."
-    )
+    reward: Amount = Field(description="0 for useless, 1 for right, or anything between.")
     source: Source = Field(
         "caller", description="caller for a judgement, verify for a check that was run."
     )

@@ -35,7 +35,9 @@ class Outgoing:
     async def send_error(self, answer: ErrorAnswer) -> None:
         """Send a whole error."""
         headers = {**answer.headers, "content-length": str(len(answer.body))}
-        encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+        encoded = [
+            (name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()
+        ]
         await self.send(
             {"type": "http.response.start", "status": answer.status, "headers": encoded}
         )

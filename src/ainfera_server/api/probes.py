@@ -53,9 +53,7 @@ async def startupz() -> Response:
 async def metrics(request: Request, gateway: Opened) -> Response:
     """Show what was counted, in Prometheus' text form, to this machine only."""
     if not _is_from_this_machine(request):
-        raise NotFound(
-            "There is no such path here. GET /openapi.json lists them.", resource="path"
-        )
+        raise NotFound("There is no such path here. GET /openapi.json lists them.", resource="path")
     text = exposition.generate_latest(gateway.metrics.registry)
     return Response(text, media_type=exposition.CONTENT_TYPE_PLAIN_0_0_4)
 

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import Query
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from ainfera_server.accounts import absent
 from ainfera_server.api import answers, given, ids
+from ainfera_server.api.amounts import Amount
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.identifiers import AgentId
@@ -24,7 +25,7 @@ class TopUp(BaseModel):
     """Money for a wallet."""
 
     agent_id: str
-    amount_usd: Annotated[str | int | float, Field(strict=True)]
+    amount_usd: Amount
 
 
 async def get_wallet(gateway: Opened, caller: Caller, agent_id: str) -> Response:

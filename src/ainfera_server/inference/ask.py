@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ainfera_server import sse
 from ainfera_server.catalog.offers import Offer
@@ -13,7 +13,7 @@ from ainfera_server.dialects.openai_responses import client as openai_responses
 from ainfera_server.dialects.sides import ClientSide
 from ainfera_server.errors import ProviderFailed
 from ainfera_server.gateway import Gateway
-from ainfera_server.providers.provider import Endpoint
+from ainfera_server.providers.provider import Endpoint, Timeouts
 from ainfera_server.providers.transport import Answer, Streamed
 
 
@@ -51,22 +51,34 @@ class OpenStream:
     """A stream that has begun. Whoever has it closes it."""
 
     def __init__(
-        self, first: tuple[Step, ...], rest: AsyncGenerator[Step], stack: AsyncExitStack
+        self,
+        opened: Streamed,
+        first: tuple[Step, ...],
+        rest: AsyncGenerator[Step],
+        stack: AsyncExitStack,
     ) -> None:
+        self._opened = opened
         self._first = first
         self._rest = rest
         self._stack = stack
+        self._is_whole = False
 
     async def steps(self) -> AsyncIterator[Step]:
         """Every step from the first. Raises ProviderFailed when the stream breaks."""
         for step in self._first:
-            yield step
+            yield self._noted(step)
         async for step in self._rest:
-            yield step
+            yield self._noted(step)
+
+    def _noted(self, step: Step) -> Step:
+        self._is_whole = any(isinstance(event, Ended) for event in step.events)
+        return step
 
     async def close(self) -> None:
         """Let go of the connection; before the end this is how a provider hears of it."""
         await self._rest.aclose()
+        if self._is_whole:
+            await self._opened.drain()
         await self._stack.aclose()
 
 
@@ -99,7 +111,7 @@ async def whole(gateway: Gateway, asked: Question) -> WholeReply:
         client.PATH,
         headers=_headers(asked),
         body=asked.body,
-        timeouts=endpoint.provider.timeouts,
+        timeouts=_timeouts(gateway, endpoint),
     )
     if answer.status >= 400:
         raise _failure(client, answer)
@@ -116,7 +128,7 @@ async def stream(gateway: Gateway, asked: Question) -> OpenStream:
                 asked.client.PATH,
                 headers=_headers(asked),
                 body=asked.body,
-                timeouts=endpoint.provider.timeouts,
+                timeouts=_timeouts(gateway, endpoint),
             )
         )
         if isinstance(opened, Answer):
@@ -127,7 +139,7 @@ async def stream(gateway: Gateway, asked: Question) -> OpenStream:
             first.append(step)
             if step.events:
                 break
-        return OpenStream(tuple(first), rest, stack.pop_all())
+        return OpenStream(opened, tuple(first), rest, stack.pop_all())
 
 
 async def _steps(asked: Question, opened: Streamed) -> AsyncGenerator[Step]:
@@ -172,6 +184,11 @@ def _client(offer: Offer, endpoint: Endpoint) -> ClientSide:
 
 def _headers(asked: Question) -> dict[str, str]:
     return dict(asked.client.headers(api_key=asked.endpoint.api_key.revealed()))
+
+
+def _timeouts(gateway: Gateway, endpoint: Endpoint) -> Timeouts:
+    timeouts, total_s = endpoint.provider.timeouts, gateway.settings.inference_timeout_s
+    return replace(timeouts, total_s=min(timeouts.total_s, total_s))
 
 
 def _failure(client: ClientSide, answer: Answer) -> ProviderFailed:

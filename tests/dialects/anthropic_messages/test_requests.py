@@ -247,15 +247,18 @@ def test_a_later_system_message_is_said_by_the_user() -> None:
 
 
 def test_what_anthropic_refuses_and_nobody_misses_is_left_out() -> None:
-    empty = Message(role="assistant", parts=(Text(text=""), Thinking(text="unsigned")))
+    nothing = (Text(text=""), Thinking(text="unsigned"))
+    call = ToolCall(call_id="c", name="f", arguments="{}")
     asked = replace(
-        said(user("Hi."), empty),
+        said(user("Hi."), Message(role="assistant", parts=nothing), user("Hi?")),
         temperature=1.7,
         parallel_tool_calls=False,
         tools=(Tool(name="f", description=None, parameters=JsonText(b"{ }")),),
     )
     body = written(asked)
-    assert body["messages"] == [{"role": "user", "content": "Hi."}]
+    assert [one["content"] for one in body["messages"]] == ["Hi.", "Hi?"]
+    calling = said(Message(role="assistant", parts=(*nothing, call)))
+    assert [one["type"] for one in written(calling)["messages"][0]["content"]] == ["tool_use"]
     assert body["temperature"] == 1.0
     assert body["tools"][0]["input_schema"] == {"type": "object", "properties": {}}
     assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}

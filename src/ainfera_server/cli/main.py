@@ -1,0 +1,37 @@
+"""The terminal door: `ainfera-server` and its commands; each loads what it needs when it runs."""
+
+import sys
+
+import click
+
+from ainfera_server.cli.agents import agents
+from ainfera_server.cli.audit import audit
+from ainfera_server.cli.env import env
+from ainfera_server.cli.keys import keys
+from ainfera_server.cli.openapi import openapi
+from ainfera_server.cli.start import start
+from ainfera_server.cli.status import status
+from ainfera_server.cli.wallet import wallet
+
+
+@click.group(
+    commands=[start, status, env, agents, keys, wallet, audit, openapi],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="ainfera-server", message="%(prog)s %(version)s")
+def program() -> None:
+    """One server between agents and models.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 refused by a policy, 4 verification
+    failed.
+    """
+
+
+def main() -> None:
+    """Run a command; whatever is wrong is one line on standard error, and the exit code."""
+    try:
+        program(prog_name="ainfera-server")
+    except Exception as problem:
+        from ainfera_server.cli import failures
+
+        sys.exit(failures.told(problem))

@@ -1,0 +1,184 @@
+"""Runs the worker processes that answer requests: starts them, replaces the dead, stops them all.
+
+A single worker is a process of its own too. Then there is one way to start and to stop, the parent
+is always free to hear a signal, and a worker that crashes takes neither the database nor the local
+model with it.
+
+The parent holds the listening socket, which every worker inherits, and one end of a socket pair for
+each worker. The worker writes into its end once it serves; the parent reads the end of the pair
+when the worker is gone, and the worker reads it when the parent is, even one killed with SIGKILL.
+"""
+
+import contextlib
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, cast
+
+from ainfera_server.cli.failures import Failure
+from ainfera_server.cli.stop_signals import StopSignals
+
+READY_TIMEOUT_S = 60.0
+CLOSE_TIMEOUT_S = 15.0
+"""How long a worker may take to settle and to close its connections after it has drained."""
+URGENT_TIMEOUT_S = 4.0
+REPLACEMENTS_MAX = 5
+REPLACEMENTS_WINDOW_S = 60.0
+REAP_TIMEOUT_S = 5.0
+
+_WORKER = "ainfera_server.cli.worker"
+
+
+@dataclass(slots=True, kw_only=True)  # tidy: a process becomes ready while we watch it
+class _Worker:
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    is_ready: bool = False
+
+
+class Workers:
+    """Use as `with Workers(...)`: entering starts them, leaving lets them finish and stops them."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        count: int,
+        environment: Mapping[str, str],
+        signals: StopSignals,
+        drain_timeout_s: float,
+    ) -> None:
+        self._listener = listener
+        self._count = count
+        self._environment = environment
+        self._signals = signals
+        self._drain_timeout_s = drain_timeout_s
+        self._workers: list[_Worker] = []
+        self._replaced_at_s: deque[float] = deque(maxlen=REPLACEMENTS_MAX)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(signals.wakes, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        for _ in range(self._count):
+            self._start_one()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+        self._signal_all(signal.SIGTERM)
+        give_up_s = time.monotonic() + self._drain_timeout_s + CLOSE_TIMEOUT_S
+        is_hurried = False
+        while self._workers and time.monotonic() < give_up_s:
+            if self._signals.is_urgent and not is_hurried:
+                is_hurried = True
+                give_up_s = time.monotonic() + URGENT_TIMEOUT_S
+                self._signal_all(signal.SIGINT)
+            self._gone(until_s=give_up_s)
+        for worker in tuple(self._workers):
+            worker.process.kill()
+            self._bury(worker)
+        self._selector.close()
+
+    def wait_until_ready(self) -> None:
+        """Return once all of them serve, or when we are told to stop. Raises Failure."""
+        give_up_s = time.monotonic() + READY_TIMEOUT_S
+        while not self._signals.is_asked and not all(one.is_ready for one in self._workers):
+            if self._gone(until_s=give_up_s):
+                raise Failure("A worker process ended while it started; the lines above say why.")
+            if time.monotonic() >= give_up_s:
+                raise Failure(f"The workers were not ready within {READY_TIMEOUT_S:.0f} s.")
+
+    def watch(self) -> None:
+        """Replace whoever dies, until we are told to stop. Raises Failure when they die in a row."""
+        while not self._signals.is_asked:
+            for dead in self._gone():
+                _say(f"worker {dead.process.pid} {_ending(dead.process.returncode)}; replacing it")
+                self._require_patience()
+                self._start_one()
+
+    def _start_one(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptors = (self._listener.fileno(), theirs.fileno())
+            process = subprocess.Popen(  # noqa: S603  (our own module, and no word of a caller)
+                (sys.executable, "-P", "-m", _WORKER, *map(str, descriptors)),
+                pass_fds=descriptors,
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr.fileno(),
+                # Ctrl-C in a terminal is for the parent, which tells the workers in its own time.
+                start_new_session=True,
+            )
+        worker = _Worker(process=process, control=ours)
+        self._workers.append(worker)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+
+    def _gone(self, *, until_s: float | None = None) -> list[_Worker]:
+        """Wait for something to happen; note who is ready, and return who has died."""
+        timeout_s = None if until_s is None else max(0.0, until_s - time.monotonic())
+        dead: list[_Worker] = []
+        for key, _ in self._selector.select(timeout_s):
+            worker = cast("_Worker | None", key.data)
+            if worker is None:
+                self._signals.heard()
+            elif _said_something(worker.control):
+                worker.is_ready = True
+            else:
+                self._bury(worker)
+                dead.append(worker)
+        return dead
+
+    def _bury(self, worker: _Worker) -> None:
+        """Take a worker that has closed its end, or was killed, off the list."""
+        try:
+            worker.process.wait(REAP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        self._selector.unregister(worker.control)
+        worker.control.close()
+        self._workers.remove(worker)
+
+    def _require_patience(self) -> None:
+        """A fault that comes back at once is not mended by starting again."""
+        now_s = time.monotonic()
+        is_full = len(self._replaced_at_s) == REPLACEMENTS_MAX
+        if is_full and now_s - self._replaced_at_s[0] < REPLACEMENTS_WINDOW_S:
+            raise Failure(
+                f"Workers died {REPLACEMENTS_MAX + 1} times within {REPLACEMENTS_WINDOW_S:.0f} s, "
+                f"so the server stops; the lines above say why."
+            )
+        self._replaced_at_s.append(now_s)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for worker in self._workers:
+            worker.process.send_signal(number)
+
+
+def _said_something(control: socket.socket) -> bool:
+    """No at the end of the pair: its other end closes when its process is gone."""
+    with contextlib.suppress(ConnectionError):
+        return bool(control.recv(64))
+    return False
+
+
+def _ending(return_code: int) -> str:
+    if return_code < 0:
+        return f"was ended by {signal.Signals(-return_code).name}"
+    return f"ended with exit code {return_code}"
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"ainfera-server: {sentence}\n")
