@@ -54,7 +54,8 @@ def look(database: str, postgres_server: Server) -> Look:
     dsn = postgres_server.dsn_as(user="postgres", database=name)
 
     def rows(query: str) -> list[dict[str, Any]]:
-        with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            return connection.execute(query.encode()).fetchall()
+        with psycopg.connect(dsn) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(query.encode()).fetchall()
 
     return rows

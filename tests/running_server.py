@@ -13,6 +13,7 @@ import httpx
 import uvicorn
 
 from ainfera_server import gateway as gateways
+from ainfera_server.api import app
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference import record
 from ainfera_server.settings import Settings
@@ -143,19 +144,16 @@ class _ServerThread(threading.Thread):
         assert not self.is_alive(), "the server did not stop"
 
     async def _serve(self) -> None:
-        from ainfera_server.api import app
-
         async with self._opened() as gateway:
             config = uvicorn.Config(
                 app.application(gateway), lifespan="off", log_level="warning", http="httptools"
             )
             self._server = uvicorn.Server(config)
             self._gateway = gateway
-            serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-            while not self._server.started and not serving.done():
-                await asyncio.sleep(0.005)
+            # The socket listens already, so a request that comes too early only waits.
+            self._listener.listen()
             self._is_ready.set()
-            await serving
+            await self._server.serve(sockets=[self._listener])
 
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[Gateway]:

@@ -14,10 +14,19 @@ from ainfera_server.audit import store as audit_store
 from ainfera_server.errors import HandleTaken, Invalid, NotFound
 from ainfera_server.identifiers import AgentId, Cell, cell_of
 from ainfera_server.money import UsdMicros
+from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from ainfera_server.wallet import store as wallet_store
 from tests.accounts import newcomer
+from tests.promises import proves
+
+KEPT = (
+    "select string_agg(to_jsonb(api_keys)::text, '') from api_keys",
+    "select string_agg(to_jsonb(agents)::text, '') from agents",
+    "select string_agg(to_jsonb(agent_cards)::text, '') || 'scout' from agent_cards",
+    "select string_agg(to_jsonb(audit_events)::text, '') from audit_events",
+)
 
 
 async def test_a_newcomer_gets_everything_at_once(pools: Pools) -> None:
@@ -64,6 +73,7 @@ async def test_a_newcomer_may_come_with_limits_and_no_grant(pools: Pools) -> Non
     assert agent.metadata == {"a": 1}
 
 
+@proves("bad-input-changes-nothing")
 async def test_a_taken_address_leaves_nothing_behind(pools: Pools) -> None:
     await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     tenant_id = newcomer.new_tenant_id(9)
@@ -117,6 +127,17 @@ async def test_a_revoked_key_stays_on_record_and_is_revoked_once(pools: Pools) -
     assert created.presented[-43:] not in "".join(link.payload for link in links)
 
 
+@proves("keys-cannot-be-read-back")
+async def test_nothing_that_is_kept_of_a_key_opens_anything(pools: Pools) -> None:
+    new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
+    secret = new.api_key[-43:]
+    async with pools_module.transaction(pools.writer) as connection:
+        for query in KEPT:
+            kept = await connection.fetchval(query)
+            assert "scout" in kept or "default" in kept
+            assert secret not in kept
+
+
 async def test_another_card_is_under_the_same_key(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     async with tenancy.tenant_transaction(pools.app, new.tenant.tenant_id) as connection:
@@ -160,6 +181,7 @@ async def test_a_tenant_can_be_registered_by_name(pools: Pools) -> None:
     assert api_keys.parse(new.api_key) is not None
 
 
+@proves("tenants-are-strangers")
 async def test_two_tenants_see_nothing_of_each_other(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))
@@ -184,6 +206,7 @@ async def third_payload(pools: Pools, new: SignedUp) -> str:
     return link.payload
 
 
+@proves("tenants-are-strangers")
 async def test_an_action_on_somebody_elses_thing_finds_nothing(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ainfera_server.accounts import api_keys
 from ainfera_server.identifiers import Cell
+from tests.promises import proves
 
 PEPPER = b"p" * 32
 RANDOM = bytes(range(39))
@@ -43,6 +44,7 @@ def test_nobody_matches_the_key_that_stands_for_no_key() -> None:
     assert not api_keys.matches(presented, "", PEPPER)
 
 
+@proves("no-key-no-lookup")
 @pytest.mark.parametrize(
     "text",
     [

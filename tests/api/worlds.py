@@ -66,41 +66,45 @@ def names(route: Route) -> frozenset[str]:
     return frozenset(in_path | set(_in_body(route)))
 
 
-def things_of(server: RunningServer) -> Things:
-    """Everything that the first agent has, made by one inference."""
-    answer = json_of(
-        server.post(
-            "/v1/inference",
-            {
-                "model": "ainfera-inference",
-                "messages": [{"role": "user", "content": "Hello."}],
-                "max_tokens": 20,
-            },
-        )
-    )
-    key = json_of(server.post("/v1/keys", {"name": "second"}), 201)
-    owner = json_of(server.get("/v1/users/github/me"))
+def things_of(server: RunningServer, owner: SignedUp) -> Things:
+    """Everything that an agent has, made by one inference."""
+    as_owner = replace(server, agent=owner)
+    question = {"role": "user", "content": "Hello."}
+    asked = {"model": "ainfera-inference", "messages": [question], "max_tokens": 20}
+    answer = json_of(as_owner.post("/v1/inference", asked))
+    key = json_of(as_owner.post("/v1/keys", {"name": "second"}), 201)
     return Things(
-        agent_id=server.agent.agent_id,
-        tenant_id=server.agent.tenant_id,
+        agent_id=owner.agent_id,
+        tenant_id=owner.tenant_id,
         inference_id=answer["inference_id"],
         receipt_id=answer["receipt_id"],
         key_id=key["key_id"],
-        handle=owner["handle"],
-        jws=json_of(server.get(f"/v1/agents/{server.agent.agent_id}/card"))["jws"],
+        handle=json_of(as_owner.get("/v1/users/github/me"))["handle"],
+        jws=json_of(as_owner.get(f"/v1/agents/{owner.agent_id}/card"))["jws"],
     )
+
+
+def path(route: Route, things: Things) -> str:
+    """The path of this route that names these things."""
+    written = route.path
+    for name in Things.__slots__:
+        written = written.replace(f"{{{name}}}", getattr(things, name))
+    return written
+
+
+def body(route: Route, things: Things) -> Mapping[str, str] | None:
+    """The body of this route that names these things; None when it takes none."""
+    if not route.takes_body:
+        return None
+    return {name: getattr(things, name) for name in _in_body(route)}
 
 
 def ask(url: str, route: Route, things: Things, asker: SignedUp) -> httpx.Response:
     """Send a request of this route that names these things."""
-    path = route.path
-    for name in Things.__slots__:
-        path = path.replace(f"{{{name}}}", getattr(things, name))
-    body = {name: getattr(things, name) for name in _in_body(route)}
     return httpx.request(
         route.method,
-        url + path,
-        json=body if route.takes_body else None,
+        url + path(route, things),
+        json=body(route, things),
         headers=asker.headers,
         timeout=30,
     )
@@ -111,11 +115,6 @@ def without_ids(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
     passing = {"date", "request-id", "x-request-id"}
     headers = {name: value for name, value in answer.headers.items() if name not in passing}
     return answer.status_code, answer.content, headers
-
-
-def own_handle_hidden(things: Things) -> Things:
-    """The same things under a handle that only their owner has."""
-    return replace(things, handle="first-owner")
 
 
 def _in_body(route: Route) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ainfera_server.audit.chain import GENESIS, Head, Link
 from ainfera_server.audit.events import Event, EventType, NotRecordable
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId, EventId, TenantId
+from tests.promises import proves
 
 SIGNER = signing.signer(b"\x01" * 32)
 KEYS = {SIGNER.key_id: SIGNER.public_key_pem}
@@ -161,6 +162,7 @@ def test_every_field_of_a_link_is_tried() -> None:
     assert set(CHANGES) == set(Link.__dataclass_fields__)
 
 
+@proves("tampering-is-named")
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("field", CHANGES)
 def test_any_changed_field_is_found_where_it_is(field: str, position: int) -> None:
@@ -185,6 +187,7 @@ def test_any_changed_character_of_any_text_is_found(data: st.DataObject) -> None
     assert not verify(links).valid
 
 
+@proves("tampering-is-named")
 def test_a_link_left_out_or_moved_is_found() -> None:
     links = linked({"n": 0}, {"n": 1}, {"n": 2})
     assert verify([links[0], links[2]]).failure_reason == "sequence_gap"
@@ -192,6 +195,7 @@ def test_a_link_left_out_or_moved_is_found() -> None:
     assert verify([links[0], links[0], links[1]]).failure_reason == "sequence_gap"
 
 
+@proves("tampering-is-named")
 def test_a_tail_cut_off_is_found_by_the_end_on_record() -> None:
     links = linked({"n": 0}, {"n": 1})
     verdict = chain.verify_end(verify(links[:1]), links[-1].head)

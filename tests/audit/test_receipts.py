@@ -10,6 +10,7 @@ from ainfera_server.audit.receipts import Attempt, Receipt
 from ainfera_server.conversation import Usage
 from ainfera_server.identifiers import AgentId, InferenceId, ReceiptId, TenantId, TransferId
 from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
+from tests.promises import proves
 
 SIGNER = signing.signer(b"r" * 32)
 RECEIPT = Receipt(
@@ -69,6 +70,7 @@ def test_the_same_receipt_has_the_same_bytes() -> None:
     assert receipts.encode(RECEIPT) == receipts.encode(replace(RECEIPT))
 
 
+@proves("receipts-verify-without-us")
 def test_a_signed_receipt_is_genuine_until_a_character_changes() -> None:
     signed = receipts.sign(RECEIPT, SIGNER)
     pem = SIGNER.public_key_pem

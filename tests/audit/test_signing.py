@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ainfera_server.audit import signing
 
@@ -10,7 +11,8 @@ SIGNER = signing.signer(bytes(range(32)))
 
 def test_a_key_is_named_by_the_hash_of_its_public_half() -> None:
     key = serialization.load_pem_public_key(SIGNER.public_key_pem.encode())
-    assert signing.key_id(key) == SIGNER.key_id  # pyright: ignore[reportArgumentType]  (it is Ed25519)
+    assert isinstance(key, Ed25519PublicKey)
+    assert signing.key_id(key) == SIGNER.key_id
     assert len(SIGNER.key_id) == 16
     assert signing.signer(bytes(range(32))).key_id == SIGNER.key_id
 

@@ -16,6 +16,7 @@ from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from tests.accounts import newcomer
+from tests.promises import proves
 
 
 def happened(new: SignedUp, number: int) -> Event:
@@ -65,6 +66,7 @@ async def test_two_writers_at_once_never_fork_a_chain(pools: Pools) -> None:
     assert height == 68
 
 
+@proves("changes-and-events-commit-together")
 async def test_a_transaction_that_fails_leaves_no_gap(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
 
@@ -98,6 +100,7 @@ async def test_a_chain_is_verified_page_by_page(pools: Pools) -> None:
     assert (verdict.valid, verdict.event_count) == (True, 505)
 
 
+@proves("tampering-is-named")
 @pytest.mark.parametrize(
     ("tampering", "seq", "reason"),
     [
@@ -156,6 +159,7 @@ async def test_the_application_may_not_change_what_was_recorded(pools: Pools) ->
                 await connection.execute("delete from audit_events")
 
 
+@proves("tenants-are-strangers")
 async def test_another_tenants_chain_is_not_there(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))

@@ -15,6 +15,7 @@ from ainfera_server.outcomes.store import Outcome, Source
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from tests.accounts import newcomer
+from tests.promises import proves
 from tests.usage import calls
 
 
@@ -82,6 +83,7 @@ async def test_a_call_without_an_answer_cannot_be_judged(pools: Pools, status: s
         await say(pools, new, inference_id, "1")
 
 
+@proves("tenants-are-strangers")
 async def test_nobody_judges_or_sees_another_tenants_answer(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))

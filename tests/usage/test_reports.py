@@ -19,6 +19,7 @@ from ainfera_server.usage.reports import (
     ModelUse,
 )
 from tests.accounts import newcomer
+from tests.promises import proves
 from tests.usage import calls
 
 NOW = newcomer.NOW
@@ -57,6 +58,7 @@ async def test_a_tenant_without_calls_has_empty_reports(pools: Pools) -> None:
     )
 
 
+@proves("tenants-are-strangers")
 async def test_another_tenants_calls_never_appear(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))

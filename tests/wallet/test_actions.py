@@ -22,6 +22,7 @@ from ainfera_server.wallet.actions import ToppedUp
 from ainfera_server.wallet.ledger import Account
 from ainfera_server.wallet.policy import PolicyChange
 from tests.accounts import newcomer
+from tests.promises import proves
 
 ACCOUNTS_PROVED = """
     select a.kind, a.credits_posted, a.debits_posted, a.version,
@@ -57,6 +58,7 @@ async def wallet_of(pools: Pools, new: SignedUp) -> Account:
     return wallet
 
 
+@proves("changes-and-events-commit-together")
 async def test_a_top_up_is_in_wallet_ledger_and_chain_or_nowhere(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     done = await top_up(pools, new, 250_000)
@@ -78,6 +80,7 @@ async def test_a_top_up_is_in_wallet_ledger_and_chain_or_nowhere(pools: Pools) -
     assert facts["ledger_entry_id"] == str(done.entry_id)
 
 
+@proves("changes-and-events-commit-together")
 async def test_a_top_up_that_is_not_committed_leaves_no_trace(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
 
@@ -140,6 +143,7 @@ def test_an_amount_that_cannot_be_read_is_refused(value: str) -> None:
         actions.parse_top_up(value)
 
 
+@proves("tenants-are-strangers")
 async def test_nobody_tops_up_or_sees_another_tenants_wallet(pools: Pools) -> None:
     one = await newcomer.signed_up(pools, Signup(agent_handle="one"))
     two = await newcomer.signed_up(pools, Signup(agent_handle="two"))
@@ -173,6 +177,7 @@ async def test_nobody_tops_up_or_sees_another_tenants_wallet(pools: Pools) -> No
     assert await wallet_of(pools, one) == wallet
 
 
+@proves("no-overspend")
 async def test_the_database_itself_refuses_an_overdrawn_wallet(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     wallet = await wallet_of(pools, new)
@@ -237,6 +242,7 @@ async def test_a_cap_holds_from_today_on_and_never_below_what_is_spent(pools: Po
     assert lifted.caps == {-1: 10_000_000, 0: None}
 
 
+@proves("no-overspend")
 async def test_the_database_itself_refuses_to_break_a_daily_cap(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     async with pools_module.transaction(pools.writer) as connection:

@@ -11,6 +11,7 @@ from ainfera_server.errors import Invalid
 from ainfera_server.money import UsdMicros
 from ainfera_server.wallet import caps
 from ainfera_server.wallet.caps import CapBroken, SpentDay
+from tests.promises import proves
 
 TODAY = SpentDay(day=date(2026, 12, 31))
 AMOUNTS = st.integers(0, 1_000).map(UsdMicros)
@@ -56,6 +57,7 @@ def test_a_cap_below_what_is_spent_leaves_nothing_and_owes_nothing() -> None:
     assert broken.remaining == 0
 
 
+@proves("no-overspend")
 @given(st.lists(AMOUNTS), AMOUNTS)
 def test_no_sequence_of_holds_breaks_a_day(amounts: list[UsdMicros], cap: UsdMicros) -> None:
     today = TODAY

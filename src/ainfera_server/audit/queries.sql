@@ -5,7 +5,8 @@
 insert into chain_heads (cell, agent_id, tenant_id) values ($1, $2, $3)
 
 -- name: lock_heads
--- Whoever appends holds the heads until commit, taken in one order everywhere: no fork, no deadlock.
+-- Whoever appends holds the heads until commit, so no chain forks; taken in one order everywhere,
+-- so nobody deadlocks.
 select head.agent_id, head.seq, head.event_hash
 from chain_heads head
 join json_populate_recordset(null::chain_heads, $1::json) wanted

@@ -103,8 +103,10 @@ create table accounts (
     constraint wallet_is_never_overdrawn
         check (kind <> 'wallet' or credits_posted - debits_posted - debits_pending >= 0)
 );
-create unique index accounts_one_wallet_per_agent on accounts (cell, agent_id) where kind = 'wallet';
-create unique index accounts_one_of_a_kind on accounts (cell, tenant_id, kind) where kind <> 'wallet';
+create unique index accounts_one_wallet_per_agent on accounts (cell, agent_id)
+    where kind = 'wallet';
+create unique index accounts_one_of_a_kind on accounts (cell, tenant_id, kind)
+    where kind <> 'wallet';
 
 create table transfers (
     cell smallint not null,
@@ -390,19 +392,20 @@ declare
         'agent_days', 'inferences', 'routing_outcomes', 'receipts', 'idempotency_keys', 'outcomes',
         'chain_heads', 'audit_events'
     ];
+    is_own text :=
+        'tenant_id = (select nullif(current_setting(''app.tenant_id'', true), '''')::uuid)';
     owned text;
 begin
     foreach owned in array owned_by_tenant loop
         execute format('alter table %I enable row level security', owned);
         execute format('alter table %I force row level security', owned);
         execute format(
-            'create policy own_tenant on %I to ainfera_app '
-            'using (tenant_id = (select nullif(current_setting(''app.tenant_id'', true), '''')::uuid)) '
-            'with check (tenant_id = (select nullif(current_setting(''app.tenant_id'', true), '''')::uuid))',
-            owned
+            'create policy own_tenant on %I to ainfera_app using (%s) with check (%s)',
+            owned, is_own, is_own
         );
         execute format(
-            'create policy every_tenant on %I to ainfera_writer using (true) with check (true)', owned
+            'create policy every_tenant on %I to ainfera_writer using (true) with check (true)',
+            owned
         );
         execute format('create policy watch on %I for select to ainfera_ops using (true)', owned);
         execute format('grant select on %I to ainfera_app, ainfera_writer, ainfera_ops', owned);
