@@ -98,7 +98,7 @@ class Journal(Generic[EntryT, ResultT]):
             log.exception("the journal cannot write")
             for _, future in batch:
                 _fail(future, problem)
-        except Exception as problem:  # The waiting requests must hear, whatever it is.
+        except Exception as problem:  # tidy: the waiting requests must hear, whatever it is
             if len(batch) == 1:
                 _fail(batch[0][1], problem)
                 return

@@ -97,9 +97,7 @@ def test_unknown_malformed_missing_and_revoked_keys_get_the_same_answer(
     server: RunningServer,
 ) -> None:
     made = json_of(server.post("/v1/keys", {"name": "soon gone"}), 201)
-    json_of(
-        httpx.delete(f"{server.url}/v1/keys/{made['key_id']}", headers=server.agent.headers)
-    )
+    json_of(httpx.delete(f"{server.url}/v1/keys/{made['key_id']}", headers=server.agent.headers))
     wrong_secret = server.agent.api_key[:-4] + "AAAA"
     sent = [
         {},
@@ -110,9 +108,7 @@ def test_unknown_malformed_missing_and_revoked_keys_get_the_same_answer(
         {"authorization": f"Bearer {made['api_key']}"},
     ]
     answers = [httpx.get(f"{server.url}/v1/agents", headers=headers) for headers in sent]
-    assert {worlds.without_ids(answer)[:2] for answer in answers} == {
-        (401, answers[0].content)
-    }
+    assert {worlds.without_ids(answer)[:2] for answer in answers} == {(401, answers[0].content)}
 
 
 def test_a_key_works_as_bearer_and_as_x_api_key_and_as_both_at_once(

@@ -55,18 +55,14 @@ def test_a_stranger_cannot_have_anothers_agent_pay(server: RunningServer) -> Non
 
 def test_one_text_stands_for_a_missing_pinned_and_foreign_decision(server: RunningServer) -> None:
     question = {"role": "user", "content": "Hello."}
-    pinned = json_of(
-        server.post("/v1/inference", {"model": "gpt-5-mini", "messages": [question]})
-    )
+    pinned = json_of(server.post("/v1/inference", {"model": "gpt-5-mini", "messages": [question]}))
     own = server.get(f"/v1/inferences/{pinned['inference_id']}/decision")
     missing = server.get(f"/v1/inferences/{NOBODYS.inference_id}/decision")
     assert own.status_code == 404
     assert worlds.without_ids(own) == worlds.without_ids(missing)
 
 
-def _seen_by_owner(
-    server: RunningServer, headers: object, agent_id: str
-) -> tuple[bytes, ...]:
+def _seen_by_owner(server: RunningServer, headers: object, agent_id: str) -> tuple[bytes, ...]:
     assert isinstance(headers, dict)
     paths = (f"/v1/audit/{agent_id}", f"/v1/ledger/{agent_id}", "/v1/keys", "/v1/agents")
     return tuple(server.get(path, **headers).content for path in paths)

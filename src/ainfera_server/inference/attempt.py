@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from ainfera_server import identifiers, money
 from ainfera_server.audit import receipts
 from ainfera_server.audit.events import EventType
 from ainfera_server.audit.receipts import Attempt
@@ -18,17 +19,17 @@ from ainfera_server.catalog.offers import Offer
 from ainfera_server.conversation import Json
 from ainfera_server.errors import AinferaError, AllRoutedModelsFailed, ProviderFailed
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import EventId, TransferId, cell_of
+from ainfera_server.identifiers import EventId, TransferId
 from ainfera_server.inference import ask, bill, metering, record, relay
 from ainfera_server.inference import job as jobs
+from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
 from ainfera_server.inference.bill import Delivered
 from ainfera_server.inference.call import Answer, StoredAnswer, WholeAnswer
 from ainfera_server.inference.entries import Hold
 from ainfera_server.inference.job import HeldOffer, Job
-from ainfera_server.inference.outcome import outcome_row
 from ainfera_server.inference.rows import InferenceRow
-from ainfera_server.money import UsdMicros, usd
+from ainfera_server.money import UsdMicros
 
 AskedT = TypeVar("AskedT")
 
@@ -195,7 +196,7 @@ def _hold(
 ) -> Hold:
     call, decided = job.gathered.call, job.decided
     payer = call.payer
-    cell = cell_of(payer.agent_id)
+    cell = identifiers.cell_of(payer.agent_id)
     now = gateway.now()
     is_first = failed is None
     row = InferenceRow(
@@ -224,7 +225,7 @@ def _hold(
     return Hold(
         payer=payer,
         inference=row,
-        outcome=outcome_row(job, decided) if is_first and decided is not None else None,
+        outcome=outcomes.outcome_row(job, decided) if is_first and decided is not None else None,
         replaces=None if failed is None else failed.held.transfer_id,
         expires_at=now + timedelta(seconds=gateway.settings.inference_timeout_s) + EXPIRY_GRACE,
         routed=bill.event(
@@ -249,7 +250,7 @@ def _routed_facts(job: Job, row: InferenceRow, failed: Failed | None) -> dict[st
         "decision_id": None if decided is None else str(decided.decision_id),
         "decision_hash": None if decided is None else jobs.decision_hash(decided),
         "prompt_hash": receipts.content_hash(job.salt, job.gathered.call.request.body),
-        "reserved_usd": usd(UsdMicros(row.amount_held)),
+        "reserved_usd": money.usd(UsdMicros(row.amount_held)),
         "transfer_id": str(row.transfer_id),
         "fallback_from": None if failed is None else failed.held.offer.slug,
         "fallback_reason": None if failed is None else failed.failure.reason,

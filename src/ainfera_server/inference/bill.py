@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ainfera_server import identifiers, money
 from ainfera_server.audit import receipts
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.audit.receipts import Attempt, Receipt, SignedReceipt
@@ -13,14 +14,14 @@ from ainfera_server.catalog import pricing
 from ainfera_server.catalog.offers import Prices
 from ainfera_server.conversation import FinishReason, Json
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import EventId, cell_of
+from ainfera_server.identifiers import EventId
 from ainfera_server.inference import idempotency
 from ainfera_server.inference.call import StoredAnswer
 from ainfera_server.inference.entries import Settlement
 from ainfera_server.inference.job import HeldOffer, Job
 from ainfera_server.inference.metering import Metered
 from ainfera_server.inference.rows import InferenceEnd, KeptAnswer, OutcomeEnd, ReceiptRow
-from ainfera_server.money import UsdMicros, UsdMicrosPerMtok, usd
+from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 ANSWERS_ARE_KEPT = timedelta(hours=24)
 
@@ -53,7 +54,7 @@ def posted(
     amount = cost(held, delivered.metered)
     receipt = receipts.sign(_receipt(job, held, delivered, amount, now), gateway.signer)
     payer = job.gathered.call.payer
-    cell = cell_of(payer.agent_id)
+    cell = identifiers.cell_of(payer.agent_id)
     entry_ids = (gateway.new_id(cell), gateway.new_id(cell))
     usage = delivered.metered.usage
     return Settlement(
@@ -109,7 +110,7 @@ def released(
     """Give all of the hold back: nothing was delivered."""
     now = gateway.now()
     payer = job.gathered.call.payer
-    cell = cell_of(payer.agent_id)
+    cell = identifiers.cell_of(payer.agent_id)
     return Settlement(
         payer=payer,
         transfer_id=held.transfer_id,
@@ -132,7 +133,11 @@ def released(
                 job,
                 EventType.INFERENCE_FAILED,
                 now,
-                {"failure": failure, "attempts": len(attempts), "released_usd": usd(held.amount)},
+                {
+                    "failure": failure,
+                    "attempts": len(attempts),
+                    "released_usd": money.usd(held.amount),
+                },
             ),
         ),
         answer=None,
@@ -145,7 +150,7 @@ def event(
     """Something that happened to this inference."""
     payer = job.gathered.call.payer
     return Event(
-        event_id=EventId(gateway.new_id(cell_of(payer.agent_id))),
+        event_id=EventId(gateway.new_id(identifiers.cell_of(payer.agent_id))),
         tenant_id=payer.tenant_id,
         agent_id=payer.agent_id,
         event_type=event_type,
@@ -183,8 +188,8 @@ def _events_of_delivery(
     }
     debited: dict[str, Json] = {
         "transfer_id": str(held.transfer_id),
-        "amount_usd": usd(amount),
-        "held_usd": usd(held.amount),
+        "amount_usd": money.usd(amount),
+        "held_usd": money.usd(held.amount),
     }
     created: dict[str, Json] = {
         "receipt_id": str(receipt.receipt_id),
@@ -250,7 +255,7 @@ def _outcome(
     if job.decided is None:
         return None
     return OutcomeEnd(
-        cell=cell_of(job.inference_id),
+        cell=identifiers.cell_of(job.inference_id),
         id=job.decided.decision_id,
         outcome_status=ending,
         completed_at=now,
@@ -276,7 +281,7 @@ def _kept(
     if answer is None or call.idempotency_scope is None:
         return None
     return KeptAnswer(
-        cell=cell_of(call.payer.tenant_id),
+        cell=identifiers.cell_of(call.payer.tenant_id),
         scope=call.idempotency_scope,
         sealed=idempotency.sealed(gateway, call.idempotency_scope, answer),
         expires_at=now + ANSWERS_ARE_KEPT,

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
+from ainfera_server import identifiers
 from ainfera_server.audit import chain
 from ainfera_server.audit.chain import Head, Link
 from ainfera_server.audit.events import Event
 from ainfera_server.audit.signing import Signer
-from ainfera_server.identifiers import AccountId, AgentId, TransferId, cell_of
+from ainfera_server.identifiers import AccountId, AgentId, TransferId
 from ainfera_server.inference import refusals
 from ainfera_server.inference.entries import (
     Held,
@@ -211,7 +212,7 @@ class Books:
         for entry_id, side in zip(entry.entry_ids, (debit, credit), strict=True):
             self.new.entries.append(
                 EntryRow(
-                    cell=cell_of(agent_id),
+                    cell=identifiers.cell_of(agent_id),
                     account_id=side.account_id,
                     account_version=side.account_version,
                     entry_id=entry_id,
@@ -245,7 +246,7 @@ class Books:
         self.transfers[transfer_id] = replace(self.transfers[transfer_id], is_pending=False)
         self.new.resolved.append(
             ResolvedRow(
-                cell=cell_of(transfer_id),
+                cell=identifiers.cell_of(transfer_id),
                 transfer_id=transfer_id,
                 state=state,
                 amount_posted=posted,
@@ -279,7 +280,7 @@ class Books:
         """The accounts that changed, as they are now."""
         return [
             AccountRow(
-                cell=cell_of(account_id),
+                cell=identifiers.cell_of(account_id),
                 account_id=account_id,
                 debits_posted=self.accounts[account_id].debits_posted,
                 credits_posted=self.accounts[account_id].credits_posted,
@@ -293,7 +294,7 @@ class Books:
         """The days that changed, as they are now."""
         return [
             DayRow(
-                cell=cell_of(agent_id),
+                cell=identifiers.cell_of(agent_id),
                 agent_id=agent_id,
                 day=day,
                 posted=self.days[agent_id, day].posted,

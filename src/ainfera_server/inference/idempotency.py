@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from ainfera_server import identifiers
 from ainfera_server.accounts import sealing
 from ainfera_server.errors import IdempotencyConflict, IdempotencyInProgress, Malformed
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import AgentId, TenantId, cell_of
+from ainfera_server.identifiers import AgentId, TenantId
 from ainfera_server.inference import store
 from ainfera_server.inference.call import Call, StoredAnswer
 from ainfera_server.postgres import pool as pools
@@ -58,7 +59,7 @@ async def release(gateway: Gateway, call: Call) -> None:
     if call.idempotency_scope is None:
         return
     async with pools.transaction(gateway.pools.writer) as connection:
-        cell = cell_of(call.payer.tenant_id)
+        cell = identifiers.cell_of(call.payer.tenant_id)
         await store.forget_idempotency(connection, cell=cell, scope=call.idempotency_scope)
 
 
@@ -85,7 +86,9 @@ async def _taken(gateway: Gateway, call: Call, wanted: str) -> StoredAnswer | No
         )
         if is_first:
             return None
-        known = await store.idempotency(connection, cell=cell_of(tenant_id), scope=wanted)
+        known = await store.idempotency(
+            connection, cell=identifiers.cell_of(tenant_id), scope=wanted
+        )
     if known is not None and known.body_hash != body_hash:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another body. Use a new key for a new request.",

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from ainfera_server import money
 from ainfera_server.catalog.offers import Offer
 from ainfera_server.dialects.sides import Envelope
 from ainfera_server.identifiers import DecisionId, InferenceId, ReceiptId, TransferId
 from ainfera_server.inference.gather import Gathered
-from ainfera_server.money import UsdMicros, usd
+from ainfera_server.money import UsdMicros
 from ainfera_server.routing import decision as decisions
 from ainfera_server.routing.decision import Decision
 
@@ -73,7 +74,7 @@ def envelope(job: Job, offer: Offer, cost: UsdMicros | None) -> Envelope:
         receipt_id=None if cost is None else str(job.receipt_id),
         model_slug=offer.slug,
         provider=offer.provider,
-        cost_usd=None if cost is None else usd(cost),
+        cost_usd=None if cost is None else money.usd(cost),
         audit_url=call.audit_url,
         created_unix_s=int(call.created_at.timestamp()),
     )
@@ -96,5 +97,5 @@ def headers(job: Job, offer: Offer, cost: UsdMicros | None) -> Mapping[str, str]
         named["x-ainfera-decision-id"] = str(job.decided.decision_id)
         named["x-ainfera-rule-fired"] = job.decided.decision.rule_fired
     if cost is not None:
-        named["x-ainfera-cost-usd"] = usd(cost)
+        named["x-ainfera-cost-usd"] = money.usd(cost)
     return named

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ainfera_server.identifiers import cell_of
+from ainfera_server import identifiers
 from ainfera_server.inference.job import Decided, Job
 from ainfera_server.inference.rows import OutcomeRow
 from ainfera_server.routing import decision as decisions
@@ -15,7 +15,7 @@ def outcome_row(job: Job, decided: Decided) -> OutcomeRow:
     payer = call.payer
     chosen = decision.chosen
     return OutcomeRow(
-        cell=cell_of(payer.agent_id),
+        cell=identifiers.cell_of(payer.agent_id),
         id=decided.decision_id,
         tenant_id=payer.tenant_id,
         agent_id=payer.agent_id,

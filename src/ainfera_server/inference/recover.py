@@ -1,9 +1,10 @@
 """Finish what a dead process began: holds past their time are released, once, by any process."""
 
+from ainfera_server import identifiers
 from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import EventId, cell_of
+from ainfera_server.identifiers import EventId
 from ainfera_server.inference import record, store
 from ainfera_server.inference.entries import Settlement
 from ainfera_server.inference.rows import InferenceEnd, OutcomeEnd
@@ -29,7 +30,7 @@ async def expired_answers(gateway: Gateway) -> None:
 
 
 def _expiry(gateway: Gateway, one: ExpiredHold) -> Settlement:
-    cell = cell_of(one.agent_id)
+    cell = identifiers.cell_of(one.agent_id)
     now = gateway.now()
     outcome = None
     if one.decision_id is not None:

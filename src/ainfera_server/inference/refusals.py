@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from ainfera_server import money
 from ainfera_server.audit import events
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.conversation import Json
 from ainfera_server.errors import AgentNotActive, AinferaError, CapExceeded, InsufficientFunds
 from ainfera_server.inference.entries import Hold, NotActive, WhyRefused
 from ainfera_server.inference.rows import InferenceEnd, InferenceRow, OutcomeEnd, OutcomeRow
-from ainfera_server.money import UsdMicros, usd
+from ainfera_server.money import UsdMicros
 from ainfera_server.wallet.caps import CapBroken
 from ainfera_server.wallet.ledger import Shortfall
 
@@ -22,8 +23,8 @@ def error(why: WhyRefused, *, model: str) -> AinferaError:
     match why:
         case Shortfall():
             return InsufficientFunds(
-                f"The wallet has {usd(why.available)} USD to spend, and this call may cost up to"
-                f" {usd(why.needed)} USD. Top it up with POST /v1/wallets/topup.",
+                f"The wallet has {money.usd(why.available)} USD to spend, and this call may cost"
+                f" up to {money.usd(why.needed)} USD. Top it up with POST /v1/wallets/topup.",
                 model=model,
                 **_numbers(why),
             )
@@ -86,7 +87,7 @@ def event(entry: Hold, why: WhyRefused) -> Event:
             "model": row.model_slug,
             "provider": row.provider,
             "decision_id": None if row.decision_id is None else str(row.decision_id),
-            "reserved_usd": usd(UsdMicros(row.amount_held)),
+            "reserved_usd": money.usd(UsdMicros(row.amount_held)),
             **_numbers(why),
         },
     )
@@ -95,13 +96,13 @@ def event(entry: Hold, why: WhyRefused) -> Event:
 def _numbers(why: WhyRefused) -> Mapping[str, Json]:
     match why:
         case Shortfall():
-            return {"available_usd": usd(why.available), "needed_usd": usd(why.needed)}
+            return {"available_usd": money.usd(why.available), "needed_usd": money.usd(why.needed)}
         case CapBroken():
             return {
-                "cap_usd": usd(why.cap),
-                "spent_usd": usd(why.spent),
-                "needed_usd": usd(why.needed),
-                "remaining_usd": usd(why.remaining),
+                "cap_usd": money.usd(why.cap),
+                "spent_usd": money.usd(why.spent),
+                "needed_usd": money.usd(why.needed),
+                "remaining_usd": money.usd(why.remaining),
                 "resets_at": None if why.resets_at is None else events.timestamp(why.resets_at),
             }
         case NotActive():
@@ -112,14 +113,13 @@ def _numbers(why: WhyRefused) -> Mapping[str, Json]:
 
 def _sentence_of_cap(why: CapBroken) -> str:
     change = "PATCH /v1/agents/{id}/spend-policy changes it."
+    needed, remaining = money.usd(why.needed), money.usd(why.remaining)
+    cap = money.usd(why.cap)
     if why.resets_at is None:
-        return (
-            f"This call may cost up to {usd(why.needed)} USD, and the cap for one call is"
-            f" {usd(why.cap)} USD. {change}"
-        )
+        return f"This call may cost up to {needed} USD, and the cap for one call is {cap} USD. {change}"
     return (
-        f"This call may cost up to {usd(why.needed)} USD, and {usd(why.remaining)} USD of the"
-        f" daily cap of {usd(why.cap)} USD remain until {events.timestamp(why.resets_at)}. {change}"
+        f"This call may cost up to {needed} USD, and {remaining} USD of the daily cap of {cap} USD"
+        f" remain until {events.timestamp(why.resets_at)}. {change}"
     )
 
 

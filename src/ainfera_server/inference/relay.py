@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from ainfera_server import sse
+from ainfera_server import money, sse
 from ainfera_server.audit.receipts import Attempt
 from ainfera_server.catalog import token_counts
 from ainfera_server.conversation import Started, StreamEvent, Usage
@@ -23,7 +23,6 @@ from ainfera_server.inference.call import StoredAnswer, StreamedAnswer
 from ainfera_server.inference.entries import Settlement
 from ainfera_server.inference.job import HeldOffer, Job
 from ainfera_server.inference.metering import Tally
-from ainfera_server.money import usd
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ async def _chunks(on_the_way: "_OnTheWay", stream: OpenStream) -> AsyncGenerator
     except AinferaError as problem:
         reason = problem.reason if isinstance(problem, ProviderFailed) else problem.code
         yield await on_the_way.broken(problem, reason)
-    except Exception:
+    except Exception:  # tidy: the caller hears of a mistake of ours in the dialect
         log.exception("a stream broke off by a mistake of ours")
         yield await on_the_way.broken(Internal("The answer broke off."), "internal_error")
 
@@ -113,7 +112,9 @@ class _OnTheWay:
         cost = settlement.cost
         assert cost is not None, "what was delivered is posted"
         self._gateway.metrics.spend_usd_micros.inc(cost)
-        return sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={usd(cost)}") + last
+        return (
+            sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={money.usd(cost)}") + last
+        )
 
     async def broken(self, problem: AinferaError, failure: str) -> bytes:
         """Bill what was delivered, if anything was, and end with an error."""

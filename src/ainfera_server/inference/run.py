@@ -1,6 +1,6 @@
-"""One inference from start to finish: gather, decide, attempt, reply. Read this file first.
+"""One inference from start to finish: gather, decide, attempt, reply.
 
-A door parses what arrived and calls `run`. Everything that may be known is gathered, one pure
+Read this file first. A door parses what arrived and calls `run`. Everything that may be known is gathered, one pure
 function decides whom to ask, the offers are tried in that order with money set aside before each,
 and the first answer goes to the caller in the caller's dialect. Whatever happens, a routed call
 leaves one routing outcome and a pinned call leaves none.
@@ -8,20 +8,20 @@ leaves one routing outcome and a pinned call leaves none.
 
 import orjson
 
+from ainfera_server import identifiers, money
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.conversation import Json
 from ainfera_server.errors import NoCandidate
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import DecisionId, EventId, InferenceId, ReceiptId, cell_of
+from ainfera_server.identifiers import DecisionId, EventId, InferenceId, ReceiptId
 from ainfera_server.inference import attempt, idempotency, record
 from ainfera_server.inference import gather as gathering
 from ainfera_server.inference import job as jobs
+from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.call import Answer, Call, WholeAnswer
 from ainfera_server.inference.entries import Refusal
 from ainfera_server.inference.gather import Gathered, Pinned, Routed
 from ainfera_server.inference.job import Decided, Job
-from ainfera_server.inference.outcome import outcome_row
-from ainfera_server.money import usd
 from ainfera_server.routing import decide
 from ainfera_server.routing import decision as decisions
 from ainfera_server.routing import snapshot as snapshots
@@ -43,7 +43,7 @@ async def run(gateway: Gateway, call: Call) -> Answer:
 
 def _job(gateway: Gateway, gathered: Gathered) -> Job:
     """Decide, where there is something to decide."""
-    cell = cell_of(gathered.call.payer.agent_id)
+    cell = identifiers.cell_of(gathered.call.payer.agent_id)
     match gathered.wanted:
         case Pinned(offers=offers):
             decided = None
@@ -84,7 +84,7 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         candidates=candidates,
     )
     event = Event(
-        event_id=EventId(gateway.new_id(cell_of(call.payer.agent_id))),
+        event_id=EventId(gateway.new_id(identifiers.cell_of(call.payer.agent_id))),
         tenant_id=call.payer.tenant_id,
         agent_id=call.payer.agent_id,
         event_type=EventType.INFERENCE_REJECTED_FLOOR,
@@ -98,7 +98,7 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         },
         created_at=gateway.now(),
     )
-    refusal = Refusal(payer=call.payer, outcome=outcome_row(job, decided), event=event)
+    refusal = Refusal(payer=call.payer, outcome=outcomes.outcome_row(job, decided), event=event)
     await record.refuse(gateway, refusal, problem)
     return problem
 
@@ -112,7 +112,7 @@ def _sentence(job: Job, decided: Decided) -> str:
             "No model can be asked: no provider with a key here serves such a request."
             " Set a provider's key, or start the server with its local model."
         )
-    budget = "" if policy.budget_cap is None else f" for at most {usd(policy.budget_cap)} USD"
+    budget = "" if policy.budget_cap is None else f" for at most {money.usd(policy.budget_cap)} USD"
     return (
         f"None of {count} candidates clears the quality floor of"
         f" {snapshots.decimal_text(policy.min_quality)}{budget}. The decision"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from ainfera_server import identifiers
 from ainfera_server.identifiers import (
     AccountId,
     AgentId,
@@ -16,7 +17,6 @@ from ainfera_server.identifiers import (
     InferenceId,
     TenantId,
     TransferId,
-    cell_of,
 )
 from ainfera_server.inference.books import Limits, LockedTransfer, NewRows
 from ainfera_server.inference.rows import AccountRow, DayRow
@@ -54,7 +54,9 @@ async def lock_accounts(
     connection: Connection, wanted: Iterable[AccountId]
 ) -> dict[AccountId, Account]:
     """Lock accounts, in the order of their ids."""
-    keys = as_json({"cell": cell_of(one), "account_id": one} for one in sorted(set(wanted)))
+    keys = as_json(
+        {"cell": identifiers.cell_of(one), "account_id": one} for one in sorted(set(wanted))
+    )
     return {
         row["account_id"]: Account(
             account_id=row["account_id"],
@@ -72,7 +74,9 @@ async def lock_transfers(
     connection: Connection, wanted: Iterable[TransferId]
 ) -> dict[TransferId, LockedTransfer]:
     """Lock those of the transfers that exist."""
-    keys = as_json({"cell": cell_of(one), "transfer_id": one} for one in sorted(set(wanted)))
+    keys = as_json(
+        {"cell": identifiers.cell_of(one), "transfer_id": one} for one in sorted(set(wanted))
+    )
     return {
         row["transfer_id"]: LockedTransfer(
             agent_id=row["agent_id"],
@@ -90,7 +94,7 @@ async def limits_of_agents(
     connection: Connection, wanted: Iterable[AgentId]
 ) -> dict[AgentId, Limits]:
     """What the owners allow."""
-    keys = as_json({"cell": cell_of(one), "agent_id": one} for one in set(wanted))
+    keys = as_json({"cell": identifiers.cell_of(one), "agent_id": one} for one in set(wanted))
     return {
         row["agent_id"]: Limits(
             status=row["status"], per_call_cap=row["per_call_cap"], daily_cap=row["daily_cap"]
@@ -105,7 +109,7 @@ async def open_days(
     """Lock today's row of each agent, made if it was missing."""
     wanted = as_json(
         {
-            "cell": cell_of(agent_id),
+            "cell": identifiers.cell_of(agent_id),
             "agent_id": agent_id,
             "tenant_id": tenant_id,
             "cap": limits[agent_id].daily_cap,
@@ -120,7 +124,7 @@ async def lock_days(
 ) -> dict[tuple[AgentId, date], SpentDay]:
     """Lock the days on which holds were made."""
     keys = as_json(
-        {"cell": cell_of(agent_id), "agent_id": agent_id, "day": day}
+        {"cell": identifiers.cell_of(agent_id), "agent_id": agent_id, "day": day}
         for agent_id, day in sorted(set(wanted))
     )
     rows = await connection.fetch(LOCK_DAYS, keys)
@@ -129,7 +133,7 @@ async def lock_days(
 
 async def known_outcomes(connection: Connection, wanted: Iterable[UUID]) -> frozenset[UUID]:
     """Those of the outcomes that are written already."""
-    keys = as_json({"cell": cell_of(one), "id": one} for one in set(wanted))
+    keys = as_json({"cell": identifiers.cell_of(one), "id": one} for one in set(wanted))
     return frozenset(row["id"] for row in await connection.fetch(KNOWN_OUTCOMES, keys))
 
 
@@ -165,7 +169,7 @@ async def begin_idempotency(
 ) -> bool:
     """Take a key; False when somebody has it already."""
     row = await connection.fetchrow(
-        BEGIN_IDEMPOTENCY, cell_of(tenant_id), scope, tenant_id, body_hash, lifetime_s
+        BEGIN_IDEMPOTENCY, identifiers.cell_of(tenant_id), scope, tenant_id, body_hash, lifetime_s
     )
     return row is not None
 
@@ -234,17 +238,17 @@ async def expired_holds(connection: Connection) -> tuple[ExpiredHold, ...]:
 
 async def inference(connection: Connection, inference_id: UUID) -> Row | None:
     """Read one inference of the tenant in whose transaction this is."""
-    return await connection.fetchrow(INFERENCE, cell_of(inference_id), inference_id)
+    return await connection.fetchrow(INFERENCE, identifiers.cell_of(inference_id), inference_id)
 
 
 async def decision(connection: Connection, either_id: UUID) -> Row | None:
     """Read a decision by its own id or by its inference's."""
-    return await connection.fetchrow(DECISION, cell_of(either_id), either_id)
+    return await connection.fetchrow(DECISION, identifiers.cell_of(either_id), either_id)
 
 
 async def receipt(connection: Connection, receipt_id: UUID) -> Row | None:
     """Read one receipt."""
-    return await connection.fetchrow(RECEIPT, cell_of(receipt_id), receipt_id)
+    return await connection.fetchrow(RECEIPT, identifiers.cell_of(receipt_id), receipt_id)
 
 
 def _day(row: Row) -> SpentDay:
