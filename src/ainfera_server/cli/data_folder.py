@@ -27,7 +27,7 @@ class Running:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder, for its owner alone, and make sure that it can be written. Raises Failure."""
+    """Make the folder, for its owner alone, and try whether it can be written. Raises Failure."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,4 @@
-"""HTTP/1.1 with limits that uvicorn does not have: on the size of headers, and on their slowness."""
+"""HTTP/1.1 with limits that uvicorn does not have: how large headers are, and how slow."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,12 +1,12 @@
-"""A start from its first check to its end: each thing that is started is stopped, last one first."""
+"""A start from its first check to its end: what is started is stopped, the last thing first."""
 
 import asyncio
 import socket
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 
 from ainfera_server import settings as environment_settings
 from ainfera_server.cli import (
@@ -31,57 +31,64 @@ class ToldToStop(Exception):
     """Somebody stopped the server before it was ready."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What one start was asked to do; `began_s` is when, of the monotonic clock."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    with_demo: bool
+    signals: StopSignals
+    began_s: float
+
+
 def run(environment: Mapping[str, str], *, with_demo: bool) -> None:
     """Serve until told to stop. Raises BadSetting, Failure and StoreUnavailable."""
     began_s = time.monotonic()
     settings = environment_settings.from_environment(environment)
     settings = replace(settings, data_dir=settings.data_dir.absolute())
-    signals = StopSignals()
-    with ExitStack() as stack:
+    asked = _Start(
+        settings=settings,
+        environment=environment,
+        with_demo=with_demo,
+        signals=StopSignals(),
+        began_s=began_s,
+    )
+    with listener.opened(settings) as listening:
         # What can be wrong is found out before anything runs.
-        listening = stack.enter_context(listener.opened(settings))
         data_folder.prepare(settings.data_dir)
         data_folder.keys(settings)
-        try:
-            _serve(stack, settings, environment, signals, listening, began_s, with_demo=with_demo)
-        except ToldToStop:
-            pass
+        with ExitStack() as started, suppress(ToldToStop):
+            _serve(asked, listening, started)
     _say("stopped")
 
 
-def _serve(
-    stack: ExitStack,
-    settings: Settings,
-    environment: Mapping[str, str],
-    signals: StopSignals,
-    listening: socket.socket,
-    began_s: float,
-    *,
-    with_demo: bool,
-) -> None:
-    beside = stack.enter_context(model_beside.started(settings))
-    found = stack.enter_context(database.running(settings))
-    _go_on(signals)
+def _serve(asked: _Start, listening: socket.socket, started: ExitStack) -> None:
+    settings = asked.settings
+    beside = started.enter_context(model_beside.started(settings))
+    found = started.enter_context(database.running(settings))
+    _go_on(asked)
     migrate.upgrade(found.dsn)
     asyncio.run(database.open_and(settings, found.dsn, first_start.prepare))
-    _go_on(signals)
     model = beside.outcome()
-    workers = stack.enter_context(
+    _go_on(asked)
+    workers = started.enter_context(
         Workers(
             listening,
             count=settings.workers,
-            environment=_for_workers(environment, settings, found, model),
-            signals=signals,
+            environment=_for_workers(asked, found, model),
+            signals=asked.signals,
             drain_timeout_s=settings.drain_timeout_s,
         )
     )
     workers.wait_until_ready()
-    _go_on(signals)
+    _go_on(asked)
+    # Not before: of a start that fails the key would never be seen.
     demo = None
-    if with_demo:
+    if asked.with_demo:
         demo = asyncio.run(database.open_and(settings, found.dsn, first_start.demo))
     with data_folder.noted(settings.data_dir, listener.url(settings)):
-        welcome.show(_welcome(settings, found, model, demo, time.monotonic() - began_s))
+        welcome.show(_welcome(asked, found, model, demo))
         workers.watch()
     _say(
         f"stopping; answers that run may take up to {settings.drain_timeout_s} s, and a second "
@@ -89,30 +96,27 @@ def _serve(
     )
 
 
-def _go_on(signals: StopSignals) -> None:
-    if signals.is_asked:
+def _go_on(asked: _Start) -> None:
+    if asked.signals.is_asked:
         raise ToldToStop
 
 
-def _for_workers(
-    environment: Mapping[str, str], settings: Settings, found: Database, model: ModelBeside
-) -> Mapping[str, str]:
+def _for_workers(asked: _Start, found: Database, model: ModelBeside) -> Mapping[str, str]:
     """What the workers are told: what we were told, and what we have started."""
     told = {
-        **environment,
-        "AINFERA_DATA_DIR": str(settings.data_dir),
+        **asked.environment,
+        "AINFERA_DATA_DIR": str(asked.settings.data_dir),
         "AINFERA_DATABASE_URL": found.dsn,
     }
     return told if model.url is None else {**told, "AINFERA_LOCAL_MODEL_URL": model.url}
 
 
-def _welcome(
-    settings: Settings, found: Database, model: ModelBeside, demo: Demo | None, took_s: float
-) -> Welcome:
+def _welcome(asked: _Start, found: Database, model: ModelBeside, demo: Demo | None) -> Welcome:
+    settings = asked.settings
     return Welcome(
         url=listener.url(settings),
         public_url=settings.public_url,
-        took_s=took_s,
+        took_s=time.monotonic() - asked.began_s,
         database=(
             "the one of AINFERA_DATABASE_URL"
             if found.embedded_version is None

@@ -18,8 +18,8 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.wakes, self._wake = socket.socketpair()
-        self.wakes.setblocking(False)
-        self._wake.setblocking(False)
+        for end in (self.wakes, self._wake):
+            end.settimeout(0)
         self._first_s: float | None = None
         self.is_urgent = False
         for number in STOPS:
@@ -40,7 +40,7 @@ class StopSignals:
         except BlockingIOError:
             return
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
         now_s = time.monotonic()
         if self._first_s is None:
             self._first_s = now_s

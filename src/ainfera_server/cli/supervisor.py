@@ -101,7 +101,7 @@ class Workers:
                 raise Failure(f"The workers were not ready within {READY_TIMEOUT_S:.0f} s.")
 
     def watch(self) -> None:
-        """Replace whoever dies, until we are told to stop. Raises Failure when they die in a row."""
+        """Replace whoever dies, until told to stop. Raises Failure when they die in a row."""
         while not self._signals.is_asked:
             for dead in self._gone():
                 _say(f"worker {dead.process.pid} {_ending(dead.process.returncode)}; replacing it")

@@ -11,7 +11,7 @@ from ainfera_server.cli.options import DEMO_AGENT
 from ainfera_server.routing import targets
 
 MODEL = targets.CANONICAL
-QUESTION = '"messages": [{"role": "user", "content": "Name three colours."}]'
+MESSAGES = '[{"role": "user", "content": "Name three colours."}]'
 LATER_KEY = "$AINFERA_API_KEY"
 
 
@@ -99,20 +99,14 @@ def sections(welcome: Welcome) -> Iterator[Section]:
         return
     key = welcome.demo.api_key or LATER_KEY
     url = welcome.url
+    asked = f'"model": "{MODEL}", "max_tokens": 40, "messages": {MESSAGES}'
     yield Section(
         title="A first answer; the demo agent's floor is 0, so the local model may give it",
-        lines=(curl(url, key, f'{{"model": "{MODEL}", "max_tokens": 40, {QUESTION}}}'),),
+        lines=(curl(url, key, f"{{{asked}}}"),),
     )
     yield Section(
         title="The same with a floor of 0.50: refused unless a provider's model clears it, and why",
-        lines=(
-            curl(
-                url,
-                key,
-                f'{{"model": "{MODEL}", "max_tokens": 40, '
-                f'"routing_hint": {{"min_quality": 0.50}}, {QUESTION}}}',
-            ),
-        ),
+        lines=(curl(url, key, f'{{{asked}, "routing_hint": {{"min_quality": 0.50}}}}'),),
     )
     yield Section(title="OpenAI SDK", lines=_openai(url, key))
     yield Section(title="Anthropic SDK", lines=_anthropic(url, key))
@@ -136,23 +130,23 @@ def curl(url: str, key: str, body: str) -> str:
 
 
 def _openai(url: str, key: str) -> tuple[str, ...]:
+    asked = f'model="{MODEL}", max_tokens=40, messages={MESSAGES}'
     return (
         *_imports(key),
         "from openai import OpenAI",
         f'client = OpenAI(base_url="{url}/v1", api_key={_in_python(key)})',
-        f'answer = client.chat.completions.create(model="{MODEL}", max_tokens=40, '
-        f'messages=[{{"role": "user", "content": "Name three colours."}}])',
+        f"answer = client.chat.completions.create({asked})",
         "print(answer.choices[0].message.content)",
     )
 
 
 def _anthropic(url: str, key: str) -> tuple[str, ...]:
+    asked = f'model="{MODEL}", max_tokens=40, messages={MESSAGES}'
     return (
         *_imports(key),
         "from anthropic import Anthropic",
         f'client = Anthropic(base_url="{url}", auth_token={_in_python(key)})',
-        f'answer = client.messages.create(model="{MODEL}", max_tokens=40, '
-        f'messages=[{{"role": "user", "content": "Name three colours."}}])',
+        f"answer = client.messages.create({asked})",
         "print(answer.content[0].text)",
     )
 

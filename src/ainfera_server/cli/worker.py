@@ -26,7 +26,7 @@ OPEN_FILES_WANTED = 65_536
 
 
 def main() -> None:
-    """Serve on the socket that the first argument names, for as long as the second one's is open."""
+    """Serve on the socket of the first argument, for as long as that of the second is open."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     control = socket.socket(fileno=int(sys.argv[2]))
     control.set_inheritable(False)

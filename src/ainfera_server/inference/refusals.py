@@ -116,7 +116,7 @@ def _sentence_of_cap(why: CapBroken) -> str:
     needed, remaining = money.usd(why.needed), money.usd(why.remaining)
     cap = money.usd(why.cap)
     if why.resets_at is None:
-        return f"This call may cost up to {needed} USD, and the cap for one call is {cap} USD. {change}"
+        return f"This call may cost up to {needed} USD, and one call may cost {cap} USD. {change}"
     return (
         f"This call may cost up to {needed} USD, and {remaining} USD of the daily cap of {cap} USD"
         f" remain until {events.timestamp(why.resets_at)}. {change}"

@@ -1,9 +1,9 @@
 """One inference from start to finish: gather, decide, attempt, reply.
 
-Read this file first. A door parses what arrived and calls `run`. Everything that may be known is gathered, one pure
-function decides whom to ask, the offers are tried in that order with money set aside before each,
-and the first answer goes to the caller in the caller's dialect. Whatever happens, a routed call
-leaves one routing outcome and a pinned call leaves none.
+Read this file first. A door parses what arrived and calls `run`. Everything that may be known is
+gathered, one pure function decides whom to ask, the offers are tried in that order with money set
+aside before each, and the first answer goes to the caller in the caller's dialect. Whatever
+happens, a routed call leaves one routing outcome and a pinned call leaves none.
 """
 
 import orjson
