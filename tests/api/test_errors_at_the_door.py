@@ -70,9 +70,9 @@ def require_shape_of(path: str, body: Any) -> None:
     ],
 )
 def test_an_error_is_worded_in_the_dialect_of_its_path(
-    server: RunningServer, method: str, path: str, status: int
+    shared_server: RunningServer, method: str, path: str, status: int
 ) -> None:
-    answer = httpx.request(method, server.url + path)
+    answer = httpx.request(method, shared_server.url + path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["request-id"] == answer.headers["x-request-id"] != ""
@@ -87,15 +87,15 @@ def test_an_error_is_worded_in_the_dialect_of_its_path(
     [({}, require_native), (ANTHROPIC, require_anthropic), (OPENAI, require_openai)],
 )
 def test_errors_about_models_take_the_form_of_whoever_asks(
-    server: RunningServer, headers: dict[str, str], require: Any
+    shared_server: RunningServer, headers: dict[str, str], require: Any
 ) -> None:
-    require(json_of(httpx.get(f"{server.url}/v1/models/none-such", headers=headers), 404))
-    require(json_of(httpx.delete(f"{server.url}/v1/models", headers=headers), 405))
+    require(json_of(httpx.get(f"{shared_server.url}/v1/models/none-such", headers=headers), 404))
+    require(json_of(httpx.delete(f"{shared_server.url}/v1/models", headers=headers), 405))
 
 
 @proves("errors-speak-the-callers-dialect")
 async def test_a_crash_is_worded_in_the_dialect_of_its_path_and_tells_nothing(
-    gateway: Gateway,
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken: Any = {"settings": None, "catalog": None}
     door = httpx.ASGITransport(app.application(dataclasses.replace(gateway, **broken)))
@@ -116,19 +116,21 @@ async def test_a_crash_is_worded_in_the_dialect_of_its_path_and_tells_nothing(
         assert answer.headers["request-id"]
         assert "internal_server_error" in answer.text
         assert "NoneType" not in answer.text
+    logged = [vars(record)["request_id"] for record in caplog.records]
+    assert logged == [answer.headers["request-id"] for answer in answers]
 
 
-def test_a_published_sdk_can_read_each_kind_of_error(server: RunningServer) -> None:
-    key = server.agent.api_key
+def test_a_published_sdk_can_read_each_kind_of_error(shared_server: RunningServer) -> None:
+    key = shared_server.agent.api_key
     with (
-        anthropic.Anthropic(base_url=server.url, auth_token=key, max_retries=0) as theirs,
+        anthropic.Anthropic(base_url=shared_server.url, auth_token=key, max_retries=0) as theirs,
         pytest.raises(anthropic.NotFoundError) as missing,
     ):
         theirs.models.retrieve("none-such")
     assert missing.value.type == "not_found_error"
     assert missing.value.request_id == missing.value.response.headers["request-id"]
     with (
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=2) as client,
+        openai.OpenAI(base_url=f"{shared_server.url}/v1", api_key=key, max_retries=2) as client,
         pytest.raises(openai.APIStatusError) as unbuilt,
     ):
         client.embeddings.create(model="any", input="any")
@@ -137,22 +139,24 @@ def test_a_published_sdk_can_read_each_kind_of_error(server: RunningServer) -> N
     assert unbuilt.value.response.headers["x-should-retry"] == "false"
 
 
-def test_every_route_that_is_not_built_says_what_to_do_instead(server: RunningServer) -> None:
+def test_every_route_that_is_not_built_says_what_to_do_instead(
+    shared_server: RunningServer,
+) -> None:
     for route in routes.UNBUILT_ROUTES:
-        path = route.path.replace("{agent_id}", server.agent.agent_id)
-        answer = httpx.request(route.method, server.url + path)
+        path = route.path.replace("{agent_id}", shared_server.agent.agent_id)
+        answer = httpx.request(route.method, shared_server.url + path)
         assert answer.status_code == 501
         assert route.sentence in answer.text
 
 
 @proves("bad-input-changes-nothing")
-def test_mistakes_in_a_body_are_listed_with_their_places(server: RunningServer) -> None:
-    body = json_of(server.post("/v1/agents/register", {"name": 7}), 422)
+def test_mistakes_in_a_body_are_listed_with_their_places(shared_server: RunningServer) -> None:
+    body = json_of(shared_server.post("/v1/agents/register", {"name": 7}), 422)
     assert [(one["loc"], one["type"]) for one in body["detail"]] == [
         (["body", "tenant_id"], "missing"),
         (["body", "name"], "string_type"),
     ]
-    body = json_of(server.get("/v1/usage/daily?days=0"), 422)
+    body = json_of(shared_server.get("/v1/usage/daily?days=0"), 422)
     assert body["detail"][0]["loc"] == ["query", "days"]
 
 
@@ -177,13 +181,13 @@ def test_mistakes_in_a_body_are_listed_with_their_places(server: RunningServer) 
     ],
 )
 def test_a_signup_that_cannot_be_is_refused_and_leaves_nothing(
-    server: RunningServer, body: dict[str, object]
+    shared_server: RunningServer, body: dict[str, object]
 ) -> None:
-    height = json_of(httpx.get(f"{server.url}/v1/audit/height"))
-    answer = httpx.post(f"{server.url}/v1/agents/signup", json=body)
+    height = json_of(httpx.get(f"{shared_server.url}/v1/audit/height"))
+    answer = httpx.post(f"{shared_server.url}/v1/agents/signup", json=body)
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], list)
-    assert json_of(httpx.get(f"{server.url}/v1/audit/height")) == height
+    assert json_of(httpx.get(f"{shared_server.url}/v1/audit/height")) == height
 
 
 @proves("bad-input-changes-nothing")
@@ -203,20 +207,20 @@ def test_a_signup_that_cannot_be_is_refused_and_leaves_nothing(
     ],
 )
 def test_a_body_that_is_not_the_json_that_is_wanted_is_a_422(
-    server: RunningServer, body: bytes
+    shared_server: RunningServer, body: bytes
 ) -> None:
     headers = {"content-type": "application/json"}
-    answer = httpx.post(f"{server.url}/v1/agents/signup", content=body, headers=headers)
+    answer = httpx.post(f"{shared_server.url}/v1/agents/signup", content=body, headers=headers)
     assert answer.status_code == 422, answer.text
     assert isinstance(answer.json()["detail"], list)
 
 
 def test_a_body_that_is_not_called_json_is_refused_in_so_many_words(
-    server: RunningServer,
+    shared_server: RunningServer,
 ) -> None:
     text = json.dumps({"agent_handle": "fine-handle"})
     answer = httpx.post(
-        f"{server.url}/v1/agents/signup",
+        f"{shared_server.url}/v1/agents/signup",
         content=text,
         headers={"content-type": "application/x-www-form-urlencoded"},
     )
@@ -226,26 +230,26 @@ def test_a_body_that_is_not_called_json_is_refused_in_so_many_words(
 
 @pytest.mark.parametrize("declares", [True, False])
 def test_a_control_body_beyond_the_limit_is_a_413(
-    server: RunningServer,
+    shared_server: RunningServer,
     declares: bool,  # noqa: FBT001 (a parameter of the test, not of ours)
 ) -> None:
     body = b" " * (bodies.BODY_BYTES_MAX + 1)
     content: Any = body if declares else iter([body[:1000], body[1000:]])
-    answer = httpx.post(f"{server.url}/v1/agents/signup", content=content)
+    answer = httpx.post(f"{shared_server.url}/v1/agents/signup", content=content)
     assert answer.status_code == 413
     assert answer.json()["code"] == "request_too_large"
 
 
 @pytest.mark.parametrize("path", INFERENCE_PATHS)
 def test_an_inference_body_beyond_the_limit_is_a_413_in_its_dialect(
-    server: RunningServer, path: str
+    shared_server: RunningServer, path: str
 ) -> None:
     # Only the length is sent: what is declared too long is refused before it comes.
-    address = urlsplit(server.url)
+    address = urlsplit(shared_server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
     connection.putrequest("POST", path)
-    connection.putheader("content-length", str(server.gateway.settings.body_bytes_max + 1))
-    connection.putheader("x-api-key", server.agent.api_key)
+    connection.putheader("content-length", str(shared_server.gateway.settings.body_bytes_max + 1))
+    connection.putheader("x-api-key", shared_server.agent.api_key)
     connection.endheaders()
     answer = connection.getresponse()
     assert answer.status == 413
@@ -254,8 +258,8 @@ def test_an_inference_body_beyond_the_limit_is_a_413_in_its_dialect(
 
 
 @pytest.mark.parametrize("host", ["a/?x=", "x#@", "evil@x", "x y", "[::1", "a:b", "a:123456", None])
-def test_a_malformed_host_is_refused(server: RunningServer, host: str | None) -> None:
-    address = urlsplit(server.url)
+def test_a_malformed_host_is_refused(shared_server: RunningServer, host: str | None) -> None:
+    address = urlsplit(shared_server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
     connection.putrequest("GET", "/health", skip_host=True)
     if host is not None:
@@ -265,31 +269,31 @@ def test_a_malformed_host_is_refused(server: RunningServer, host: str | None) ->
     connection.close()
 
 
-def test_every_answer_keeps_browsers_honest(server: RunningServer) -> None:
+def test_every_answer_keeps_browsers_honest(shared_server: RunningServer) -> None:
     for path in ("/", "/docs", "/v1/models", "/v1/agents", "/nowhere"):
-        headers = server.get(path).headers
+        headers = shared_server.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["cache-control"] == "no-store"
 
 
-def test_the_head_of_whatever_can_be_read_can_be_asked_for(server: RunningServer) -> None:
-    answer = httpx.head(server.url + "/")
+def test_the_head_of_whatever_can_be_read_can_be_asked_for(shared_server: RunningServer) -> None:
+    answer = httpx.head(shared_server.url + "/")
     assert answer.status_code == 200
     assert answer.content == b""
 
 
-def test_a_request_id_is_ours_whatever_the_caller_sends(server: RunningServer) -> None:
+def test_a_request_id_is_ours_whatever_the_caller_sends(shared_server: RunningServer) -> None:
     sent = {"request-id": "mine", "x-request-id": "mine"}
-    ids = [httpx.get(server.url + "/", headers=sent).headers["request-id"] for _ in range(2)]
+    ids = [httpx.get(shared_server.url + "/", headers=sent).headers["request-id"] for _ in range(2)]
     assert ids[0] != ids[1]
     assert all(one.startswith("req_") for one in ids)
 
 
-def test_the_address_of_another_agent_cannot_be_taken(server: RunningServer) -> None:
-    sign_up(server.url, "taken", owner_handle="some-owner")
+def test_the_address_of_another_agent_cannot_be_taken(shared_server: RunningServer) -> None:
+    sign_up(shared_server.url, "taken", owner_handle="some-owner")
     body = {"agent_handle": "taken", "owner_handle": "some-owner"}
-    answer = httpx.post(f"{server.url}/v1/agents/signup", json=body)
+    answer = httpx.post(f"{shared_server.url}/v1/agents/signup", json=body)
     assert answer.status_code == 409
     assert answer.json()["code"] == "handle_taken"

@@ -34,14 +34,14 @@ NO_KEYS = (
 class NoPool:
     """A pool that nobody may borrow from."""
 
-    def acquire(self, *, timeout: float | None = None) -> object:
+    def acquire(self, *, timeout: float | None = None) -> object:  # noqa: ARG002 (the pool's own)
         raise AssertionError("something was looked up")
 
 
 class GonePool:
     """A pool whose database is gone."""
 
-    def acquire(self, *, timeout: float | None = None) -> object:
+    def acquire(self, *, timeout: float | None = None) -> object:  # noqa: ARG002 (the pool's own)
         raise ConnectionRefusedError
 
 
@@ -94,11 +94,15 @@ def test_public_routes_are_the_ones_that_were_meant_to_be() -> None:
 
 
 def test_unknown_malformed_missing_and_revoked_keys_get_the_same_answer(
-    server: RunningServer,
+    shared_server: RunningServer,
 ) -> None:
-    made = json_of(server.post("/v1/keys", {"name": "soon gone"}), 201)
-    json_of(httpx.delete(f"{server.url}/v1/keys/{made['key_id']}", headers=server.agent.headers))
-    wrong_secret = server.agent.api_key[:-4] + "AAAA"
+    made = json_of(shared_server.post("/v1/keys", {"name": "soon gone"}), 201)
+    json_of(
+        httpx.delete(
+            f"{shared_server.url}/v1/keys/{made['key_id']}", headers=shared_server.agent.headers
+        )
+    )
+    wrong_secret = shared_server.agent.api_key[:-4] + "AAAA"
     sent = [
         {},
         {"authorization": "Bearer no key"},
@@ -107,47 +111,47 @@ def test_unknown_malformed_missing_and_revoked_keys_get_the_same_answer(
         {"x-api-key": wrong_secret},
         {"authorization": f"Bearer {made['api_key']}"},
     ]
-    answers = [httpx.get(f"{server.url}/v1/agents", headers=headers) for headers in sent]
+    answers = [httpx.get(f"{shared_server.url}/v1/agents", headers=headers) for headers in sent]
     assert {worlds.without_ids(answer)[:2] for answer in answers} == {(401, answers[0].content)}
 
 
 def test_a_key_works_as_bearer_and_as_x_api_key_and_as_both_at_once(
-    server: RunningServer,
+    shared_server: RunningServer,
 ) -> None:
-    key = server.agent.api_key
+    key = shared_server.agent.api_key
     for headers in (
         {"authorization": f"Bearer {key}"},
         {"authorization": f"bearer {key}"},
         {"x-api-key": key},
         {"authorization": f"Bearer {key}", "x-api-key": key},
     ):
-        assert httpx.get(f"{server.url}/v1/agents", headers=headers).status_code == 200
+        assert httpx.get(f"{shared_server.url}/v1/agents", headers=headers).status_code == 200
 
 
-def test_two_different_keys_are_refused_in_so_many_words(server: RunningServer) -> None:
-    headers = {**server.agent.headers, "x-api-key": UNKNOWN_KEY}
-    answer = httpx.get(f"{server.url}/v1/agents", headers=headers)
+def test_two_different_keys_are_refused_in_so_many_words(shared_server: RunningServer) -> None:
+    headers = {**shared_server.agent.headers, "x-api-key": UNKNOWN_KEY}
+    answer = httpx.get(f"{shared_server.url}/v1/agents", headers=headers)
     assert answer.status_code == 401
     assert "Two different keys" in answer.json()["detail"]
 
 
-def test_a_revoked_key_stops_at_once_and_the_others_go_on(server: RunningServer) -> None:
-    made = json_of(server.post("/v1/keys", {"name": "soon gone"}), 201)
+def test_a_revoked_key_stops_at_once_and_the_others_go_on(shared_server: RunningServer) -> None:
+    made = json_of(shared_server.post("/v1/keys", {"name": "soon gone"}), 201)
     headers = {"x-api-key": made["api_key"]}
-    assert httpx.get(f"{server.url}/v1/agents", headers=headers).status_code == 200
-    json_of(httpx.delete(f"{server.url}/v1/keys/{made['key_id']}", headers=headers))
-    assert httpx.get(f"{server.url}/v1/agents", headers=headers).status_code == 401
-    assert server.get("/v1/agents").status_code == 200
+    assert httpx.get(f"{shared_server.url}/v1/agents", headers=headers).status_code == 200
+    json_of(httpx.delete(f"{shared_server.url}/v1/keys/{made['key_id']}", headers=headers))
+    assert httpx.get(f"{shared_server.url}/v1/agents", headers=headers).status_code == 401
+    assert shared_server.get("/v1/agents").status_code == 200
 
 
 @proves("keys-cannot-be-read-back")
-def test_a_key_is_shown_once_and_never_again(server: RunningServer) -> None:
-    made = json_of(server.post("/v1/keys", {"name": "shown once"}), 201)
+def test_a_key_is_shown_once_and_never_again(shared_server: RunningServer) -> None:
+    made = json_of(shared_server.post("/v1/keys", {"name": "shown once"}), 201)
     secret = made["api_key"].rpartition("_")[2]
-    listed = server.get("/v1/keys")
+    listed = shared_server.get("/v1/keys")
     assert made["key_id"] in listed.text
     assert secret not in listed.text
-    assert secret not in server.get(f"/v1/audit/{server.agent.agent_id}").text
+    assert secret not in shared_server.get(f"/v1/audit/{shared_server.agent.agent_id}").text
 
 
 @proves("money-first")
@@ -157,7 +161,7 @@ async def test_a_database_that_is_gone_is_never_taken_for_a_wrong_key(gateway: G
         await authenticate.authenticate(blind, Headers({"x-api-key": UNKNOWN_KEY}))
 
 
-def test_a_change_of_caps_is_seen_by_the_next_call_of_this_process(
+def test_a_change_of_limits_is_seen_by_the_next_call_of_this_process(
     server: RunningServer,
 ) -> None:
     question = {"role": "user", "content": "Hello."}

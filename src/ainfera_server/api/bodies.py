@@ -11,6 +11,7 @@ from ainfera_server.errors import Malformed, RequestError, TooLarge
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
+LENGTH_DIGITS_MAX = 18
 
 
 async def read(headers: Headers, receive: Receive) -> bytes:
@@ -18,8 +19,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
 
     Raises TooLarge, Malformed, and RequestError when it does not come.
     """
-    declared = headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+    if _is_declared_too_large(headers.get("content-length", "")):
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -53,6 +53,13 @@ async def _whole(receive: Receive) -> bytes:
             raise _too_large()
         more = message.get("more_body", False)
     return bytes(body)
+
+
+def _is_declared_too_large(length: str) -> bool:
+    """What is no number is the server's business; what has too many digits is too large."""
+    if not length.isascii() or not length.isdigit():
+        return False
+    return len(length) > LENGTH_DIGITS_MAX or int(length) > BODY_BYTES_MAX
 
 
 def _require_json(headers: Headers, body: bytes) -> None:

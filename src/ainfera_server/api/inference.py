@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ainfera_server.accounts.store import Payer
 from ainfera_server.api import authenticate
-from ainfera_server.conversation import Request
+from ainfera_server.conversation import Dialect, Request
 from ainfera_server.dialects.anthropic_messages import server as anthropic_messages
 from ainfera_server.dialects.native import server as native
 from ainfera_server.dialects.openai_chat import server as openai_chat
@@ -32,6 +32,12 @@ ROUTES: Mapping[str, ServerSide] = {
     "/v1/chat/completions": openai_chat,
     "/v1/messages": anthropic_messages,
 }
+VENDOR_HEADERS: Mapping[Dialect, str] = {"anthropic_messages": "anthropic-"}
+"""How the headers begin that callers of a dialect send to its vendor.
+
+Which there are is the vendor's business: https://code.claude.com/docs/en/llm-gateway
+"""
+
 BODY_S_MAX = 60.0
 
 log = logging.getLogger(__name__)
@@ -92,6 +98,7 @@ class InferenceDoor:
             else idempotency.scope(
                 tenant_id=payer.tenant_id, agent_id=payer.agent_id, route=scope["path"], key=key
             ),
+            vendor_headers=_vendor_headers(headers, request.dialect),
         )
 
     async def _answer(self, call: Call, receive: Receive, send: Send) -> None:
@@ -212,6 +219,15 @@ def _task_type(request: Request) -> ResolvedTaskType:
         return task_type.resolved_or_refused(request.wishes.task_type)
     except UnknownTaskType as problem:
         raise Invalid(f"{problem}.", param="task_type") from problem
+
+
+def _vendor_headers(headers: Headers, dialect: Dialect) -> Mapping[str, str]:
+    """What the caller says to the vendor; the values of one name become one list."""
+    beginning = VENDOR_HEADERS.get(dialect)
+    if beginning is None:
+        return {}
+    names = {name for name in headers if name.startswith(beginning)}
+    return {name: ", ".join(headers.getlist(name)) for name in sorted(names)}
 
 
 def _note_alias(model: str, request_id: str) -> None:

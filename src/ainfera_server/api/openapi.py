@@ -140,8 +140,13 @@ def _inference(route: InferenceRoute) -> Document:
 
 
 def _unbuilt(route: UnbuiltRoute) -> Document:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     return {
         "tags": ["not built yet"],
         "summary": f"Not built yet: {route.sentence}",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ],
         "responses": {"501": {"description": route.sentence}},
     }

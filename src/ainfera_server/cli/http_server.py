@@ -48,13 +48,20 @@ class HttpServer:
     async def run(self, listener: socket.socket) -> None:
         """Serve, let running answers finish once told to stop, and return when they have."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.stop_now)
         loop.add_reader(self._control, self._parent_is_gone)
-        await self._server.serve(sockets=[listener])
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            loop.remove_reader(self._control)
         running = self._server.server_state.tasks
         if running:
             await asyncio.wait(tuple(running), timeout=CANCEL_TIMEOUT_S)
+
+    def listen_to_signals(self) -> None:
+        """Let SIGTERM stop the server, and SIGINT stop it now."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop_now)
 
     def stop(self) -> None:
         """Take no more connections, and let running answers finish."""

@@ -87,7 +87,7 @@ def table(welcome: Welcome) -> tuple[tuple[str, str], ...]:
     if demo is not None:
         rows += [
             ("Demo agent", f"{DEMO_AGENT}, {demo.agent_id}"),
-            ("Its audit trail", f"{url}/v1/audit/{demo.agent_id}"),
+            ("Its audit trail", f"{url}/v1/audit/{demo.agent_id}/verify"),
             ("Its API key", _key_row(demo)),
         ]
     return tuple(rows)

@@ -48,6 +48,7 @@ async def _serve(settings: Settings, listener: socket.socket, control: socket.so
         server = HttpServer(
             app.application(gateway), control, drain_timeout_s=settings.drain_timeout_s
         )
+        server.listen_to_signals()
         jobs = asyncio.create_task(background.run(gateway), name="background")
         try:
             await server.run(listener)

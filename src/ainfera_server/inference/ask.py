@@ -1,8 +1,9 @@
 """Ask one offer once, in its provider's dialect; knows nothing of money."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from ainfera_server import sse
 from ainfera_server.catalog.offers import Offer
@@ -15,6 +16,8 @@ from ainfera_server.errors import ProviderFailed
 from ainfera_server.gateway import Gateway
 from ainfera_server.providers.provider import Endpoint, Timeouts
 from ainfera_server.providers.transport import Answer, Streamed
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class Question:
     client: ClientSide
     body: bytes
     is_relayed: bool
+    vendor_headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +86,19 @@ class OpenStream:
         await self._stack.aclose()
 
 
-def question(gateway: Gateway, request: Request, offer: Offer, *, max_tokens: int) -> Question:
-    """Put a request into a provider's words. Raises NotCarried for what it has no words for."""
+def question(
+    gateway: Gateway,
+    request: Request,
+    offer: Offer,
+    *,
+    max_tokens: int,
+    vendor_headers: Mapping[str, str] = NO_HEADERS,
+) -> Question:
+    """Put a request into a provider's words. Raises NotCarried for what it has no words for.
+
+    What the caller says to the vendor in headers belongs to fields of the body, such as a beta
+    and what it switches on: a translation leaves both behind, and a relay takes both along.
+    """
     endpoint = gateway.endpoints[offer.provider]
     client = _client(offer, endpoint)
     is_relayed = (offer.dialect or endpoint.provider.dialect) == request.dialect
@@ -100,6 +115,7 @@ def question(gateway: Gateway, request: Request, offer: Offer, *, max_tokens: in
             quirks=endpoint.provider.quirks,
         ),
         is_relayed=is_relayed,
+        vendor_headers=vendor_headers if is_relayed else NO_HEADERS,
     )
 
 
@@ -183,7 +199,9 @@ def _client(offer: Offer, endpoint: Endpoint) -> ClientSide:
 
 
 def _headers(asked: Question) -> dict[str, str]:
-    return dict(asked.client.headers(api_key=asked.endpoint.api_key.revealed()))
+    """Ours, and over them the caller's: of a version of the dialect, theirs is the one to keep."""
+    ours = asked.client.headers(api_key=asked.endpoint.api_key.revealed())
+    return {**ours, **asked.vendor_headers}
 
 
 def _timeouts(gateway: Gateway, endpoint: Endpoint) -> Timeouts:

@@ -1,7 +1,7 @@
 """What a door hands to an inference, and what it gets back."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ainfera_server.accounts.store import Payer
@@ -15,7 +15,8 @@ class Call:
     """One request of a caller who is known.
 
     `received_at_s` is monotonic time; `created_at` is the moment for people and for the record.
-    `idempotency_scope` is None when the caller sent no key.
+    `idempotency_scope` is None when the caller sent no key. `vendor_headers` are for the vendor
+    whose dialect the caller speaks, names in lower case; they go with a body that is relayed.
     """
 
     payer: Payer
@@ -27,6 +28,7 @@ class Call:
     created_at: datetime
     received_at_s: float
     idempotency_scope: str | None = None
+    vendor_headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,12 @@ async def verify_card(ask: Asking, asked: CardToVerify) -> CardVerdict:
     card = agent_cards.read(asked.jws)
     if card is None:
         return CardVerdict(
-            valid=False, reason="malformed", agent_id=None, canonical_uri=None, kid=None, payload=None
+            valid=False,
+            reason="malformed",
+            agent_id=None,
+            canonical_uri=None,
+            kid=None,
+            payload=None,
         )
     named = card.payload.get("agent_id", card.payload.get("sub"))
     listed = await _listed(ask.gateway, named)

@@ -1,6 +1,5 @@
 """Tools about evidence: the audit chain, the decision behind a call, and its signed receipt."""
 
-import hashlib
 from typing import Annotated
 from uuid import UUID
 
@@ -13,13 +12,12 @@ from ainfera_server.audit import events, receipts
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.chain import Link
 from ainfera_server.audit.receipts import SignedReceipt
-from ainfera_server.identifiers import ReceiptId
-from ainfera_server.inference import store as inference_store
 from ainfera_server.mcp_server.agents import AGENT_ID, OfAgent
 from ainfera_server.mcp_server.asking import Asking
 from ainfera_server.mcp_server.tool import Arguments, Result
 from ainfera_server.money import UsdMicros
 from ainfera_server.postgres import tenancy
+from ainfera_server.postgres.pool import Connection
 from ainfera_server.usage import calls
 
 PAGE_EVENTS = 50
@@ -149,7 +147,7 @@ async def verify_audit_chain(ask: Asking, asked: OfAgent) -> ChainVerdict:
     """Check a whole chain; anybody's, because that needs no trust. Raises NotFound."""
     agent_id = ask.agent(asked.agent_id)
     async with tenancy.public_agent_transaction(ask.gateway.pools.app, agent_id) as connection:
-        pems = await audit_store.public_key_pems(connection)
+        pems = await _public_key_pems(ask, connection)
         verdict = await audit_store.verify(connection, agent_id, pems)
     if verdict is None:
         raise absent.agent()
@@ -198,18 +196,10 @@ async def verify_receipt(ask: Asking, asked: OfReceipt) -> ReceiptVerdict:
     async with tenancy.tenant_transaction(
         ask.gateway.pools.app, ask.caller.tenant_id
     ) as connection:
-        row = await inference_store.receipt(connection, asked.receipt_id)
-        pems = await audit_store.public_key_pems(connection)
-    if row is None:
+        receipt = await calls.receipt(connection, asked.receipt_id)
+        pems = await _public_key_pems(ask, connection)
+    if receipt is None:
         raise absent.receipt()
-    body: str = row["body"]
-    receipt = SignedReceipt(
-        receipt_id=ReceiptId(row["receipt_id"]),
-        body=body,
-        sha256=hashlib.sha256(body.encode()).hexdigest(),
-        key_id=row["key_id"],
-        signature=row["signature"],
-    )
     public_key_pem = pems.get(receipt.key_id)
     reason = _fault(receipt, public_key_pem)
     return ReceiptVerdict(
@@ -222,6 +212,15 @@ async def verify_receipt(ask: Asking, asked: OfReceipt) -> ReceiptVerdict:
         signature=receipt.signature,
         public_key_pem=public_key_pem,
     )
+
+
+async def _public_key_pems(ask: Asking, connection: Connection) -> dict[str, str]:
+    """Every key that ever signed, this server's own included."""
+    signer = ask.gateway.signer
+    return {
+        **await audit_store.public_key_pems(connection),
+        signer.key_id: signer.public_key_pem,
+    }
 
 
 def _fault(receipt: SignedReceipt, public_key_pem: str | None) -> str | None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
 from ainfera_server import money
 from ainfera_server.accounts import absent
@@ -34,7 +34,7 @@ class WalletFound(Result):
 class TopUp(Arguments):
     """Money for a wallet."""
 
-    amount_usd: Annotated[str | float, Field(strict=True)] = Field(
+    amount_usd: StrictStr | StrictInt | StrictFloat = Field(
         description="US dollars, from 0.01 to 500, as decimal text or a number."
     )
     confirm: bool = Field(

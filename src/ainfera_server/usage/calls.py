@@ -272,9 +272,9 @@ async def holds(connection: Connection, inference_id: InferenceId) -> tuple[Hold
     return tuple(_made(Hold, row) for row in rows)
 
 
-async def receipt(connection: Connection, inference_id: InferenceId) -> SignedReceipt | None:
-    """The receipt of an inference; None when it has none."""
-    row = await connection.fetchrow(RECEIPT, identifiers.cell_of(inference_id), inference_id)
+async def receipt(connection: Connection, either_id: UUID) -> SignedReceipt | None:
+    """A receipt, by its own id or by its inference's; None when the tenant has no such."""
+    row = await connection.fetchrow(RECEIPT, identifiers.cell_of(either_id), either_id)
     if row is None:
         return None
     body: str = row["body"]

@@ -118,8 +118,10 @@ where cell = $1 and inference_id = $2
 order by created_at, transfer_id
 
 -- name: receipt
--- The receipt of an inference.
-select receipt_id, body, key_id, signature from receipts where cell = $1 and inference_id = $2
+-- A receipt, by its own id or by its inference's.
+select receipt_id, body, key_id, signature
+from receipts
+where cell = $1 and (receipt_id = $2 or inference_id = $2)
 
 -- name: last_event_before
 -- The last event of a chain before a moment, found by halving because events have no index by time.

@@ -1,0 +1,132 @@
+"""Starts that cannot succeed: one line, an exit code, and nothing half-done."""
+
+import os
+import socket
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli import running_command
+from tests.promises import proves
+
+
+
+def refused(home: Path, *arguments: str, **more: str) -> tuple[int, str]:
+    """The exit code of a start that is refused, and the one line that says why."""
+    done = running_command.run("start", *arguments, home=home, **more)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return done.returncode, line
+
+
+@proves("start-refuses-clearly")
+def test_a_port_in_use_is_named_and_no_folder_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        exit_code, line = refused(
+            tmp_path, "--port", port, "--data-dir", str(tmp_path / "data"), AINFERA_HOST="localhost"
+        )
+    assert exit_code == 1
+    assert line == f"ainfera-server: Port {port} of localhost is in use. Choose another with --port."
+    assert not (tmp_path / "data").exists()
+
+
+@proves("start-refuses-clearly")
+def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
+    # An address of the documentation's own network, RFC 5737, which no machine has.
+    exit_code, line = refused(tmp_path, "--host", "192.0.2.1")
+    assert exit_code == 1
+    assert "'192.0.2.1'" in line
+    assert "--host" in line
+
+
+@proves("start-refuses-clearly")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    folder = str(tmp_path / "file" / "data")
+    port = str(running_command.free_port())
+    exit_code, line = refused(tmp_path, "--data-dir", folder, "--port", port)
+    assert exit_code == 1
+    assert f"'{folder}' cannot be written" in line
+    assert "--data-dir" in line
+    assert not running_command.listens(int(port))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    exit_code, line = refused(Path("/"), "--data-dir", str(tmp_path / "data"))
+    assert exit_code == 1
+    assert "Permission denied" in line
+
+
+@proves("start-refuses-clearly")
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (("--workers", "many"), {}, "AINFERA_WORKERS: 'many' will not do"),
+        (("--port", "0"), {}, "AINFERA_PORT: '0' will not do"),
+        ((), {"AINFERA_PORT": "http"}, "AINFERA_PORT: 'http' will not do"),
+        ((), {"AINFERA_DATABASE_URL": "mysql://pw@host"}, "AINFERA_DATABASE_URL: its value"),
+        ((), {"AINFERA_SECRET": "c0ffee"}, "AINFERA_SECRET: the secret must be 64 hex digits"),
+        ((), {"OPENAI_BASE_URL": "openai.com"}, "OPENAI_BASE_URL: 'openai.com' will not do"),
+    ],
+)
+def test_a_malformed_setting_is_named_and_is_wrong_usage(
+    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], words: str
+) -> None:
+    free = {"AINFERA_PORT": str(running_command.free_port()), "AINFERA_DATA_DIR": str(tmp_path)}
+    exit_code, line = refused(tmp_path, *arguments, **{**free, **variables})
+    assert exit_code == 2
+    assert words in line
+    assert "c0ffee" not in line
+    assert "pw@host" not in line
+
+
+def test_an_option_goes_before_its_variable(tmp_path: Path) -> None:
+    exit_code, line = refused(tmp_path, "--port", "70000", AINFERA_PORT="8080")
+    assert exit_code == 2
+    assert "'70000'" in line
+
+
+@proves("start-refuses-clearly")
+@pytest.mark.parametrize("kept", [b"", b"not hex", b"\xff\xfe", b"00" * 31])
+def test_a_secret_that_cannot_be_used_is_not_replaced(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "secret").write_bytes(kept)
+    exit_code, line = refused(
+        tmp_path, "--data-dir", str(tmp_path), AINFERA_PORT=str(running_command.free_port())
+    )
+    assert exit_code == 1
+    assert f"The secret in '{tmp_path / 'secret'}' cannot be used" in line
+    assert (tmp_path / "secret").read_bytes() == kept
+    assert not (tmp_path / "postgres").exists()
+
+
+@proves("start-refuses-clearly")
+def test_a_database_of_a_newer_version_is_left_as_it_is(tmp_path: Path, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("update alembic_version set version_num = '9999_later'")
+    exit_code, line = refused(
+        tmp_path,
+        AINFERA_DATABASE_URL=database,
+        AINFERA_DATA_DIR=str(tmp_path / "data"),
+        AINFERA_PORT=str(running_command.free_port()),
+        **running_command.NO_MODEL,
+    )
+    assert exit_code == 1
+    assert "newer version of Ainfera" in line
+    assert "'9999_later'" in line
+
+
+@proves("start-refuses-clearly")
+def test_a_database_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
+    exit_code, line = refused(
+        tmp_path,
+        AINFERA_DATABASE_URL=f"postgresql://x@127.0.0.1:{running_command.free_port()}/x",
+        AINFERA_DATA_DIR=str(tmp_path / "data"),
+        AINFERA_PORT=str(running_command.free_port()),
+        **running_command.NO_MODEL,
+    )
+    assert exit_code == 1
+    assert "The database cannot be used" in line
