@@ -15,6 +15,7 @@ AinferaError
 │   ├── ModelUnavailable          unknown, inactive, unpriced or without a provider key
 │   ├── ToolsNotSupported
 │   ├── NotCarried                the provider's dialect has no words for it
+│   ├── NotBuilt                  the API names it, this version does not serve it yet
 │   └── NoCandidate               no offer clears the floor within budget and latency
 ├── MoneyRefused                the wallet or a cap says no; nothing was spent
 │   ├── InsufficientFunds
@@ -151,6 +152,13 @@ class NotCarried(RequestError):
 
     kind = "not_supported_by_backend"
     status = 422
+
+
+class NotBuilt(RequestError):
+    """The API has this route, and this version of the server does not serve it yet."""
+
+    kind = "not_built"
+    status = 501
 
 
 class NoCandidate(RequestError):

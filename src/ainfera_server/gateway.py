@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from ainfera_server import identifiers, keyring, telemetry
+from ainfera_server.accounts.callers import Callers
 from ainfera_server.audit import signing
 from ainfera_server.audit.signing import Signer
 from ainfera_server.catalog import lists
@@ -49,6 +50,7 @@ class Gateway:
     endpoints: Mapping[str, Endpoint]
     enrolled_offers: tuple[Offer, ...]
     health: Health
+    callers: Callers
     keyring: Keyring
     signer: Signer
     metrics: Metrics
@@ -121,6 +123,7 @@ async def opened(
                 if offer.provider in endpoints and offer.status == "active"
             ),
             health=Health(),
+            callers=Callers(pools.app, pepper=keys.api_key_pepper, monotonic=time.monotonic),
             keyring=keys,
             signer=signer,
             metrics=telemetry.metrics(),

@@ -34,3 +34,12 @@ def new_id(*, cell: Cell, unix_ms: int, random: bytes) -> UUID:
     octets[8] = 0x80 | (octets[8] & 0x3F)
     octets[15] = cell
     return UUID(bytes=bytes(octets))
+
+
+def parsed(text: str) -> UUID | None:
+    """Read an id in its one usual spelling; None for anything else."""
+    try:
+        identifier = UUID(text)
+    except ValueError:
+        return None
+    return identifier if str(identifier) == text.lower() else None

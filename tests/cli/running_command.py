@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,25 +18,26 @@ COMMAND = (str(Path(sys.executable).with_name("ainfera-server")),)
 READY_S_MAX = 60.0
 STOP_S_MAX = 30.0
 COMMAND_S_MAX = 60.0
-LAST_LINE = "claude"
+LAST_LINE = "Ctrl-C stops it."
 """The last line of what a start prints."""
 
-NO_MODEL = {"AINFERA_LOCAL_MODEL_URL": "http://127.0.0.1:9/v1"}
+NOTHING: Mapping[str, str] = {}
+NO_MODEL: Mapping[str, str] = {"AINFERA_LOCAL_MODEL_URL": "http://127.0.0.1:9/v1"}
 """Spares a test the local model: it says that one runs, where none does."""
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path, variables: Mapping[str, str] = NOTHING) -> dict[str, str]:
     """What a command gets to see of the machine: none of our own settings and keys."""
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), **more}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), **variables}
 
 
 def run(
-    *arguments: str, home: Path, command: tuple[str, ...] = COMMAND, **more: str
+    *arguments: str, home: Path, variables: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        (*command, *arguments),
-        env=environment(home, **more),
+        (*COMMAND, *arguments),
+        env=environment(home, variables),
         cwd=home,
         capture_output=True,
         text=True,
@@ -59,7 +60,7 @@ class Started:
         """The lines to paste under a title that begins so."""
         starts = [n for n, line in enumerate(self.welcome) if line.startswith(f"# {title}")]
         after = self.welcome[starts[0] + 1 :]
-        return after[: after.index("")] if "" in after else after
+        return after[: after.index("")]
 
     def row(self, name: str) -> str:
         """What the table says behind a name."""
@@ -103,14 +104,14 @@ def started(
     *arguments: str,
     command: tuple[str, ...] = COMMAND,
     user: int | None = None,
-    **more: str,
+    variables: Mapping[str, str] = NOTHING,
 ) -> Generator[Started]:
     """Have a server while the block runs, in `home / "data"` on a free port."""
     port = free_port()
     data_dir = home / "data"
     process = subprocess.Popen(
         (*command, "start", "--port", str(port), "--data-dir", str(data_dir), *arguments),
-        env=environment(home, **more),
+        env=environment(home, variables),
         cwd=home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -2,19 +2,23 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from ainfera_server.postgres.embedded import Server
 from tests.cli import running_command
 from tests.promises import proves
 
 
-
-def refused(home: Path, *arguments: str, **more: str) -> tuple[int, str]:
+def refused(
+    home: Path, *arguments: str, variables: Mapping[str, str] = running_command.NOTHING
+) -> tuple[int, str]:
     """The exit code of a start that is refused, and the one line that says why."""
-    done = running_command.run("start", *arguments, home=home, **more)
+    done = running_command.run("start", *arguments, home=home, variables=variables)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     return done.returncode, line
@@ -25,10 +29,14 @@ def test_a_port_in_use_is_named_and_no_folder_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         exit_code, line = refused(
-            tmp_path, "--port", port, "--data-dir", str(tmp_path / "data"), AINFERA_HOST="localhost"
+            tmp_path,
+            *("--port", port, "--data-dir", str(tmp_path / "data")),
+            variables={"AINFERA_HOST": "localhost"},
         )
     assert exit_code == 1
-    assert line == f"ainfera-server: Port {port} of localhost is in use. Choose another with --port."
+    assert (
+        line == f"ainfera-server: Port {port} of localhost is in use. Choose another with --port."
+    )
     assert not (tmp_path / "data").exists()
 
 
@@ -77,7 +85,7 @@ def test_a_malformed_setting_is_named_and_is_wrong_usage(
     tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], words: str
 ) -> None:
     free = {"AINFERA_PORT": str(running_command.free_port()), "AINFERA_DATA_DIR": str(tmp_path)}
-    exit_code, line = refused(tmp_path, *arguments, **{**free, **variables})
+    exit_code, line = refused(tmp_path, *arguments, variables={**free, **variables})
     assert exit_code == 2
     assert words in line
     assert "c0ffee" not in line
@@ -85,7 +93,7 @@ def test_a_malformed_setting_is_named_and_is_wrong_usage(
 
 
 def test_an_option_goes_before_its_variable(tmp_path: Path) -> None:
-    exit_code, line = refused(tmp_path, "--port", "70000", AINFERA_PORT="8080")
+    exit_code, line = refused(tmp_path, "--port", "70000", variables={"AINFERA_PORT": "8080"})
     assert exit_code == 2
     assert "'70000'" in line
 
@@ -95,7 +103,9 @@ def test_an_option_goes_before_its_variable(tmp_path: Path) -> None:
 def test_a_secret_that_cannot_be_used_is_not_replaced(tmp_path: Path, kept: bytes) -> None:
     (tmp_path / "secret").write_bytes(kept)
     exit_code, line = refused(
-        tmp_path, "--data-dir", str(tmp_path), AINFERA_PORT=str(running_command.free_port())
+        tmp_path,
+        *("--data-dir", str(tmp_path)),
+        variables={"AINFERA_PORT": str(running_command.free_port())},
     )
     assert exit_code == 1
     assert f"The secret in '{tmp_path / 'secret'}' cannot be used" in line
@@ -104,15 +114,20 @@ def test_a_secret_that_cannot_be_used_is_not_replaced(tmp_path: Path, kept: byte
 
 
 @proves("start-refuses-clearly")
-def test_a_database_of_a_newer_version_is_left_as_it_is(tmp_path: Path, database: str) -> None:
-    with psycopg.connect(database) as connection:
+def test_a_database_of_a_newer_version_is_left_as_it_is(
+    tmp_path: Path, database: str, postgres_server: Server
+) -> None:
+    name = urlsplit(database).path.removeprefix("/")
+    with psycopg.connect(postgres_server.dsn_as(user="postgres", database=name)) as connection:
         connection.execute("update alembic_version set version_num = '9999_later'")
     exit_code, line = refused(
         tmp_path,
-        AINFERA_DATABASE_URL=database,
-        AINFERA_DATA_DIR=str(tmp_path / "data"),
-        AINFERA_PORT=str(running_command.free_port()),
-        **running_command.NO_MODEL,
+        variables={
+            "AINFERA_DATABASE_URL": database,
+            "AINFERA_DATA_DIR": str(tmp_path / "data"),
+            "AINFERA_PORT": str(running_command.free_port()),
+            **running_command.NO_MODEL,
+        },
     )
     assert exit_code == 1
     assert "newer version of Ainfera" in line
@@ -123,10 +138,12 @@ def test_a_database_of_a_newer_version_is_left_as_it_is(tmp_path: Path, database
 def test_a_database_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
     exit_code, line = refused(
         tmp_path,
-        AINFERA_DATABASE_URL=f"postgresql://x@127.0.0.1:{running_command.free_port()}/x",
-        AINFERA_DATA_DIR=str(tmp_path / "data"),
-        AINFERA_PORT=str(running_command.free_port()),
-        **running_command.NO_MODEL,
+        variables={
+            "AINFERA_DATABASE_URL": f"postgresql://x@127.0.0.1:{running_command.free_port()}/x",
+            "AINFERA_DATA_DIR": str(tmp_path / "data"),
+            "AINFERA_PORT": str(running_command.free_port()),
+            **running_command.NO_MODEL,
+        },
     )
     assert exit_code == 1
     assert "The database cannot be used" in line

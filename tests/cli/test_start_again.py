@@ -106,7 +106,7 @@ def test_an_ordinary_account_starts_it_too(
 
 
 def test_two_workers_answer_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
-    with running_command.started(tmp_path, "--workers", "2", **NO_MODEL) as started:
+    with running_command.started(tmp_path, "--workers", "2", variables=NO_MODEL) as started:
         workers = tuple(running_command.descendants(started.process.pid))
         assert len(workers) == 2
         os.kill(workers[0], 9)
@@ -116,29 +116,9 @@ def test_two_workers_answer_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
 
 
 def test_without_a_demo_nobody_is_signed_up(tmp_path: Path) -> None:
-    arguments = ("--no-demo",)
-    port = str(running_command.free_port())
-    process = subprocess.Popen(
-        (
-            *running_command.COMMAND,
-            *("start", "--port", port, "--data-dir", str(tmp_path / "data"), *arguments),
-        ),
-        env=running_command.environment(tmp_path, **NO_MODEL),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            assert "ainfera_" not in line
-            if line.startswith("  Providers"):
-                break
+    with running_command.started(tmp_path, "--no-demo", variables=NO_MODEL) as started:
+        assert not any("ainfera_" in line for line in started.welcome)
         listed = running_command.run(
-            "agents", "list", "--json", "--data-dir", str(tmp_path / "data"), home=tmp_path
+            *("agents", "list", "--json", "--data-dir", str(started.data_dir)), home=tmp_path
         )
         assert (listed.returncode, listed.stdout) == (0, "")
-    finally:
-        process.terminate()
-        process.wait(running_command.STOP_S_MAX)
-        if process.stdout is not None:
-            process.stdout.close()

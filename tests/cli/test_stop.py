@@ -50,7 +50,9 @@ def test_one_press_of_ctrl_c_lets_a_stream_end_and_leaves_no_process(
     tmp_path: Path, scripted_provider: ScriptedProvider
 ) -> None:
     scripted_provider.stalls_mid_stream()
-    with running_command.started(tmp_path, **provider_variables(scripted_provider)) as started:
+    with running_command.started(
+        tmp_path, variables=provider_variables(scripted_provider)
+    ) as started:
         everything = started.processes()
         with a_stream_that_stalls(started) as lines:
             # As under `uv run`: the terminal tells both, and uv tells us once more.
@@ -68,7 +70,9 @@ def test_a_second_press_ends_a_stream_that_does_not_end(
     tmp_path: Path, scripted_provider: ScriptedProvider
 ) -> None:
     scripted_provider.stalls_mid_stream()
-    with running_command.started(tmp_path, **provider_variables(scripted_provider)) as started:
+    with running_command.started(
+        tmp_path, variables=provider_variables(scripted_provider)
+    ) as started:
         everything = started.processes()
         with a_stream_that_stalls(started):
             started.process.terminate()
@@ -80,7 +84,8 @@ def test_a_second_press_ends_a_stream_that_does_not_end(
         assert running_command.have_ended(everything, within_s=5)
 
 
-def test_the_local_model_stops_with_the_server(demo_server: Started, tmp_path: Path) -> None:
+def test_the_local_model_stops_with_the_server(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
     with running_command.started(tmp_path) as started:
         everything = started.processes()
         names = [Path(f"/proc/{one}/cmdline").read_bytes() for one in everything]
@@ -92,14 +97,14 @@ def test_the_local_model_stops_with_the_server(demo_server: Started, tmp_path: P
 def test_when_the_server_is_killed_its_workers_end_and_the_next_start_goes_on(
     tmp_path: Path,
 ) -> None:
-    with running_command.started(tmp_path, **NO_MODEL) as started:
+    with running_command.started(tmp_path, variables=NO_MODEL) as started:
         workers = tuple(running_command.descendants(started.process.pid))
         database = set(started.processes()) - {started.process.pid, *workers}
         os.kill(started.process.pid, signal.SIGKILL)
         assert running_command.have_ended(workers, within_s=10)
         assert not running_command.have_ended(tuple(database), within_s=0)
         key = started.api_key
-    with running_command.started(tmp_path, **NO_MODEL) as again:
+    with running_command.started(tmp_path, variables=NO_MODEL) as again:
         assert set(again.processes()) & database
         answer = httpx.get(f"{again.url}/v1/agents", headers={"x-api-key": key}, timeout=30)
         assert answer.status_code == 200, answer.text

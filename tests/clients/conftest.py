@@ -24,6 +24,7 @@ from tests import scripted_provider as scripted
 from tests.running_server import RunningServer
 from tests.scripted_provider import ScriptedProvider
 
+NO_KEY = "nobody"
 MakeDatabase = Callable[[str], AbstractContextManager[str]]
 
 
@@ -104,11 +105,17 @@ def local_server(
         yield replace(running, agent=running.sign_up("demo", min_quality=0))
 
 
-@pytest.fixture
-def openai_client(server: RunningServer) -> Iterator[openai.OpenAI]:
-    """OpenAI's client as anybody would make it."""
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.agent.api_key) as client:
+@pytest.fixture(scope="session")
+def one_openai_client(house: House) -> Iterator[openai.OpenAI]:
+    """What takes time to make of a client is made once; it has no key that opens anything."""
+    with openai.OpenAI(base_url=f"{house.running.url}/v1", api_key=NO_KEY) as client:
         yield client
+
+
+@pytest.fixture
+def openai_client(one_openai_client: openai.OpenAI, server: RunningServer) -> openai.OpenAI:
+    """OpenAI's client as anybody would make it, with this test's key."""
+    return one_openai_client.with_options(api_key=server.agent.api_key)
 
 
 @pytest_asyncio.fixture
@@ -119,11 +126,19 @@ async def async_openai_client(server: RunningServer) -> AsyncIterator[openai.Asy
         yield client
 
 
-@pytest.fixture
-def anthropic_client(server: RunningServer) -> Iterator[anthropic.Anthropic]:
-    """Anthropic's client as anybody would make it."""
-    with anthropic.Anthropic(base_url=server.url, api_key=server.agent.api_key) as client:
+@pytest.fixture(scope="session")
+def one_anthropic_client(house: House) -> Iterator[anthropic.Anthropic]:
+    """As `one_openai_client`."""
+    with anthropic.Anthropic(base_url=house.running.url, api_key=NO_KEY) as client:
         yield client
+
+
+@pytest.fixture
+def anthropic_client(
+    one_anthropic_client: anthropic.Anthropic, server: RunningServer
+) -> anthropic.Anthropic:
+    """Anthropic's client as anybody would make it, with this test's key."""
+    return one_anthropic_client.with_options(api_key=server.agent.api_key)
 
 
 @pytest_asyncio.fixture

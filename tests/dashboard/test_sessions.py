@@ -80,7 +80,7 @@ async def test_a_revoked_key_ends_its_sessions_at_once(browser: Browser, doors: 
     key_id = doors.agent.api_key.split("_")[1]
     headers = dict(doors.agent.headers)
     async with httpx.AsyncClient(base_url=doors.url, headers=headers) as client:
-        revoked = await client.delete(f"/v1/api-keys/{key_id}")
+        revoked = await client.delete(f"/v1/keys/{key_id}")
     assert revoked.status_code < 300, revoked.text
     assert (await browser.get("/dashboard/overview")).status_code == 303
     assert sessions.COOKIE not in browser.cookies

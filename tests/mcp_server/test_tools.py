@@ -8,6 +8,7 @@ import httpx
 import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import TextContent
 
 from ainfera_server.gateway import Gateway
 from ainfera_server.mcp_server.tool import ERROR_META
@@ -34,7 +35,9 @@ async def refused(client: Client, name: str, **arguments: object) -> str:
     """What a tool says when it does not."""
     result = await client.call_tool(name, arguments)
     assert result.is_error
-    text: str = result.content[0].text
+    content = result.content[0]
+    assert isinstance(content, TextContent)
+    text = content.text
     assert result.meta is not None
     assert text == f"{result.meta[ERROR_META]['code']}: {result.meta[ERROR_META]['message']}"
     return text
@@ -198,8 +201,8 @@ async def test_a_ledger_and_a_receipt_can_be_read_as_resources(connect: Connect)
         with pytest.raises(MCPError, match="no such resource"):
             await client.read_resource("file:///etc/passwd")
     assert [one.name for one in templates] == ["agent_ledger", "receipt"]
-    assert answer["inference_id"] in ledger.contents[0].text
-    assert answer["model_used"] in receipt.contents[0].text
+    assert answer["inference_id"] in ledger.model_dump_json()
+    assert answer["model_used"] in receipt.model_dump_json()
 
 
 async def test_without_a_key_nobody_gets_in(doors: Doors) -> None:

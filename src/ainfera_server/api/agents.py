@@ -7,7 +7,7 @@ from ainfera_server.accounts import absent, signup
 from ainfera_server.accounts import actions as accounts_actions
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.accounts.actions import SignedUp
-from ainfera_server.api import agent_views, answers, authenticate, given, ids
+from ainfera_server.api import agent_views, answers, given, ids
 from ainfera_server.api.amounts import Amount
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
@@ -105,7 +105,7 @@ async def change_spend_policy(
             agent_id=wanted,
             change=change,
         )
-    authenticate.forget_agent(gateway, wanted)
+    gateway.callers.forget_agent(wanted)
     return answers.json(
         {
             "agent_id": str(wanted),

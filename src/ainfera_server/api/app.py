@@ -20,12 +20,17 @@ from ainfera_server.api import (
     routes,
     wording,
 )
-from ainfera_server.api.not_built import NotBuilt
 from ainfera_server.api.outgoing import Outgoing
 from ainfera_server.api.places import Place, Places
 from ainfera_server.api.route import AnyRoute, InferenceRoute, Route, UnbuiltRoute
 from ainfera_server.dialects.sides import ErrorAnswer
-from ainfera_server.errors import Internal, MethodNotAllowed, NotFound, RequestError
+from ainfera_server.errors import (
+    Internal,
+    MethodNotAllowed,
+    NotBuilt,
+    NotFound,
+    RequestError,
+)
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import Cell
 

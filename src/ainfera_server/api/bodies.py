@@ -19,7 +19,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
 
     Raises TooLarge, Malformed, and RequestError when it does not come.
     """
-    if _is_declared_too_large(headers.get("content-length", "")):
+    if is_declared_too_large(headers.get("content-length", ""), bytes_max=BODY_BYTES_MAX):
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -55,11 +55,11 @@ async def _whole(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _is_declared_too_large(length: str) -> bool:
+def is_declared_too_large(length: str, *, bytes_max: int) -> bool:
     """What is no number is the server's business; what has too many digits is too large."""
     if not length.isascii() or not length.isdigit():
         return False
-    return len(length) > LENGTH_DIGITS_MAX or int(length) > BODY_BYTES_MAX
+    return len(length) > LENGTH_DIGITS_MAX or int(length) > bytes_max
 
 
 def _require_json(headers: Headers, body: bytes) -> None:

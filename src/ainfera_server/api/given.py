@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.accounts.minting import Minting
-from ainfera_server.api.authenticate import Principal
 from ainfera_server.audit.recorder import Recorder
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import Cell, TenantId

@@ -3,17 +3,13 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from ainfera_server import identifiers
 from ainfera_server.errors import NotFound
-
-UUID_CHARACTERS = 36
 
 
 def parsed(text: str, absent: Callable[[], NotFound]) -> UUID:
     """An id in its one usual spelling. Raises the NotFound that `absent` makes."""
-    try:
-        identifier = UUID(text)
-    except ValueError:
-        raise absent() from None
-    if len(text) != UUID_CHARACTERS:
+    identifier = identifiers.parsed(text)
+    if identifier is None:
         raise absent()
     return identifier

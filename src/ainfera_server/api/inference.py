@@ -14,13 +14,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ainfera_server.accounts.store import Payer
-from ainfera_server.api import authenticate
+from ainfera_server.api import authenticate, bodies
 from ainfera_server.conversation import Dialect, Request
 from ainfera_server.dialects.anthropic_messages import server as anthropic_messages
 from ainfera_server.dialects.native import server as native
 from ainfera_server.dialects.openai_chat import server as openai_chat
 from ainfera_server.dialects.sides import ServerSide
-from ainfera_server.errors import AgentNotActive, AinferaError, Invalid, Malformed, TooLarge
+from ainfera_server.errors import AgentNotActive, Invalid, Malformed, TooLarge
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference import idempotency, run
 from ainfera_server.inference.call import Answer, Call, StreamedAnswer, WholeAnswer
@@ -59,7 +59,7 @@ class InferenceDoor:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; every error is worded in the dialect of its route."""
+        """Answer one request. What it raises is worded in the dialect of its route."""
         speaks = ROUTES[scope["path"]]
         request_id: str = scope["state"]["request_id"]
         try:
@@ -67,9 +67,6 @@ class InferenceDoor:
             await self._answer(call, receive, send)
         except CallerLeft:
             log.info("caller_left", extra={"request_id": request_id})
-        except AinferaError as problem:
-            worded = speaks.encode_error(problem, request_id=request_id)
-            await _send_whole(send, worded.status, worded.headers, worded.body)
 
     async def _call(
         self, scope: Scope, receive: Receive, speaks: ServerSide, request_id: str
@@ -80,7 +77,7 @@ class InferenceDoor:
         principal = await authenticate.authenticate(gateway, headers)
         body = await _body(receive, headers, bytes_max=gateway.settings.body_bytes_max)
         request = speaks.decode_request(body)
-        payer = await authenticate.paying_agent(gateway, principal, request.wishes.agent_id)
+        payer = await gateway.callers.payer(principal, request.wishes.agent_id)
         _require_active(payer)
         _note_alias(request.model, request_id)
         key = headers.get("idempotency-key")
@@ -180,8 +177,7 @@ async def _left(receive: Receive) -> None:
 
 async def _body(receive: Receive, headers: Mapping[str, str], *, bytes_max: int) -> bytes:
     """Read the body within its limits of size and time."""
-    declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > bytes_max:
+    if bodies.is_declared_too_large(headers.get("content-length", ""), bytes_max=bytes_max):
         raise _too_large(bytes_max)
     chunks: list[bytes] = []
     size = 0

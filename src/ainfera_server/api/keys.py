@@ -10,7 +10,7 @@ from ainfera_server.accounts import actions as accounts_actions
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.accounts.api_keys import KeyId
 from ainfera_server.accounts.store import ListedKey
-from ainfera_server.api import answers, authenticate, given, ids
+from ainfera_server.api import answers, given, ids
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.identifiers import AgentId, Cell
@@ -58,7 +58,7 @@ async def revoke_key(gateway: Opened, caller: Caller, key_id: str) -> Response:
             cell=Cell(int(key_id[:2], 16)),
             key_id=KeyId(key_id),
         )
-    authenticate.forget_key(gateway, revoked.key_id)
+    gateway.callers.forget_key(revoked.key_id)
     return answers.json(_key(revoked))
 
 

@@ -8,10 +8,10 @@ from fastapi.responses import Response
 
 from ainfera_server.accounts import absent
 from ainfera_server.accounts import store as accounts_store
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.accounts.store import Tenant
 from ainfera_server.api import agent_views, answers, wallets
 from ainfera_server.api.answers import Shown
-from ainfera_server.api.authenticate import Principal
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Connection

@@ -4,18 +4,22 @@ import sys
 
 import click
 
-from ainfera_server.cli.agents import agents
-from ainfera_server.cli.audit import audit
-from ainfera_server.cli.env import env
-from ainfera_server.cli.keys import keys
-from ainfera_server.cli.openapi import openapi
-from ainfera_server.cli.start import start
-from ainfera_server.cli.status import status
-from ainfera_server.cli.wallet import wallet
+from ainfera_server.cli import agents, audit, env, keys, openapi, start, status, wallet
+
+COMMANDS = (
+    start.start,
+    status.status,
+    env.env,
+    agents.agents,
+    keys.keys,
+    wallet.wallet,
+    audit.audit,
+    openapi.openapi,
+)
 
 
 @click.group(
-    commands=[start, status, env, agents, keys, wallet, audit, openapi],
+    commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="ainfera-server", message="%(prog)s %(version)s")

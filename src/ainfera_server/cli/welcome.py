@@ -13,6 +13,7 @@ from ainfera_server.routing import targets
 MODEL = targets.CANONICAL
 MESSAGES = '[{"role": "user", "content": "Name three colours."}]'
 LATER_KEY = "$AINFERA_API_KEY"
+LAST_LINE = "Ctrl-C stops it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,13 @@ def plain(welcome: Welcome) -> Iterator[str]:
         yield f"# {section.title}"
         yield from section.lines
     yield ""
+    yield LAST_LINE
 
 
 def headline(welcome: Welcome) -> str:
     """That it runs."""
     version = metadata.version("ainfera-server")
-    return f"Ainfera {version} is ready, after {welcome.took_s:.1f} s. Ctrl-C stops it."
+    return f"Ainfera {version} is ready, after {welcome.took_s:.1f} s."
 
 
 def table(welcome: Welcome) -> tuple[tuple[str, str], ...]:
@@ -188,3 +190,4 @@ def _show_on_terminal(welcome: Welcome) -> None:
         for line in section.lines:
             console.print(Text(line))
     console.print()
+    console.print(LAST_LINE)

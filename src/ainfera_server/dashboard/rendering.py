@@ -12,6 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from ainfera_server.conversation import Json
+from ainfera_server.routing.decision import RuleFired
+from ainfera_server.routing.filters import DropReason
 
 HERE = Path(__file__).parent
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -30,6 +32,28 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 UNKNOWN = "\N{EN DASH}"
 """How a page shows what is not known, so that nobody takes it for zero."""
+
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        RuleFired.CHEAPEST_CLEARING_FLOOR: "the cheapest that clears the quality floor",
+        RuleFired.M_ALLOWED_VETO_APPLIED: "only what compliance allows",
+        RuleFired.NO_CANDIDATE_CLEARS_FLOOR: "no candidate clears the quality floor",
+        RuleFired.NO_CANDIDATE_ENROLLED: "no candidate can be asked here",
+        DropReason.NOT_ENROLLED_NO_PRICE: "its price is not known",
+        DropReason.NOT_ENROLLED_NO_Q_PRIOR: "its quality is not known",
+        DropReason.M_ALLOWED_VETO: "compliance does not allow it",
+        DropReason.BELOW_QUALITY_FLOOR: "below the quality floor",
+        DropReason.EXCEEDS_BUDGET_CAP: "over the budget for one call",
+        DropReason.EXCEEDS_LATENCY_CAP: "too slow",
+        DropReason.BELOW_AGENTIC_FLOOR: "not good enough at using tools",
+        "rejected_floor": "no candidate was good enough",
+        "rejected_cap": "a cap would have been broken",
+        "rejected_funds": "the wallet could not cover it",
+        "failed_pre_dispatch": "refused before anybody was asked",
+    }
+)
+"""What the wire's names mean, for people; a name that is not here is shown as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +112,11 @@ def words(name: str | None) -> str:
     return UNKNOWN if name is None else name.replace("_", " ")
 
 
+def reason(name: str | None) -> str:
+    """Why something was chosen, dropped or refused, in words."""
+    return words(name) if name is None or name not in REASONS else REASONS[name]
+
+
 def moment(text: str | None) -> str:
     """A moment to read, to the second, in UTC."""
     if text is None:
@@ -113,6 +142,7 @@ def _templates() -> Environment:
         "whole": whole,
         "words": words,
         "moment": moment,
+        "reason": reason,
         "pretty": pretty,
     }
     return environment

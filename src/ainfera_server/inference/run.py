@@ -113,9 +113,9 @@ def _sentence(job: Job, decided: Decided) -> str:
             " Set a provider's key, or start the server with its local model."
         )
     budget = "" if policy.budget_cap is None else f" for at most {money.usd(policy.budget_cap)} USD"
+    floor = snapshots.decimal_text(policy.min_quality)
     weighed = "1 candidate was" if count == 1 else f"{count} candidates were"
     return (
-        f"No model clears the quality floor of {snapshots.decimal_text(policy.min_quality)}{budget}:"
-        f" {weighed} weighed. GET /v1/inferences/{decided.decision_id}/decision says why each"
-        " was dropped."
+        f"No model clears the quality floor of {floor}{budget}: {weighed} weighed."
+        f" GET /v1/inferences/{decided.decision_id}/decision says why each was dropped."
     )

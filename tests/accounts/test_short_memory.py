@@ -1,7 +1,7 @@
 """What is remembered of callers, and for how long."""
 
-from ainfera_server.api import short_memory
-from ainfera_server.api.short_memory import LIFETIME_S, ShortMemory
+from ainfera_server.accounts import short_memory
+from ainfera_server.accounts.short_memory import LIFETIME_S, ShortMemory
 
 
 def memory_of(*keys: str) -> ShortMemory[str, str]:
