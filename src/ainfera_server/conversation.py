@@ -108,7 +108,9 @@ class Request:
     """One question to a model.
 
     `body` is the request as it arrived: when the provider speaks the caller's dialect, that is
-    what travels. `fields_not_understood` names what a translation has to leave behind.
+    what travels. `fields_not_understood` names what a translation has to leave behind, and
+    `parts_not_understood` the places whose content cannot be said in another dialect: what was
+    said there is missing from `messages`, so nobody may translate the rest.
     """
 
     dialect: Dialect
@@ -129,6 +131,7 @@ class Request:
     stream_includes_usage: bool = False
     wishes: Wishes = Wishes()
     fields_not_understood: tuple[str, ...] = ()
+    parts_not_understood: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +139,14 @@ class Usage:
     """Tokens of one answer, each counted in exactly one class.
 
     `input_tokens` leaves out what was read from or written to a prompt cache;
-    `reasoning_tokens` says how many of `output_tokens` were reasoning.
+    `cache_write_1h_tokens` were written to a cache that lives an hour, and `cache_write_tokens`
+    leaves them out. `reasoning_tokens` says how many of `output_tokens` were reasoning.
     """
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
 

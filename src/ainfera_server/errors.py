@@ -32,7 +32,7 @@ AinferaError
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ainfera_server.conversation import Json
+from ainfera_server.conversation import Dialect, Json
 
 
 class AinferaError(Exception):
@@ -239,7 +239,8 @@ class ProviderFailed(ProviderError):
     """One attempt failed.
 
     `upstream_status` is None when no answer came. `upstream_body` and `upstream_headers` are the
-    vendor's own, so that a caller who speaks the vendor's dialect gets the vendor's words.
+    vendor's own, so that a caller who speaks `upstream_dialect`, which is the body's, gets the
+    vendor's words; it is None when nobody has read the body.
     """
 
     def __init__(
@@ -250,12 +251,14 @@ class ProviderFailed(ProviderError):
         upstream_status: int | None = None,
         upstream_body: bytes = b"",
         upstream_headers: Mapping[str, str] | None = None,
+        upstream_dialect: Dialect | None = None,
     ) -> None:
         super().__init__(sentence)
         self.reason: FailureReason = reason
         self.upstream_status = upstream_status
         self.upstream_body = upstream_body
         self.upstream_headers = upstream_headers or {}
+        self.upstream_dialect: Dialect | None = upstream_dialect
 
     @property
     def is_worth_another_offer(self) -> bool:

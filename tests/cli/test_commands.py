@@ -178,16 +178,6 @@ def test_where_nothing_was_started_a_command_fails_and_makes_nothing(
     assert not (tmp_path / "none").exists()
 
 
-def test_a_command_works_while_the_server_is_stopped(tmp_path: Path) -> None:
-    with running_command.started(tmp_path, variables=running_command.NO_MODEL) as started:
-        pass
-    shown = running_command.run(
-        "wallet", "show", "--json", "--data-dir", str(started.data_dir), home=tmp_path
-    )
-    assert json.loads(shown.stdout)["balance_usd"] == "5.000000"
-    assert not (started.data_dir / "postgres" / "cluster" / "postmaster.pid").exists()
-
-
 def test_help_loads_nothing_that_it_does_not_need() -> None:
     heavy = {"asyncpg", "cryptography", "fastapi", "psycopg", "rich", "uvicorn", "msgspec"}
     script = "import sys; from ainfera_server.cli import main; print(*sys.modules)"

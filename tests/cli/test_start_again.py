@@ -1,5 +1,6 @@
 """A second start, by whoever it is."""
 
+import importlib.util
 import os
 import pwd
 import re
@@ -39,6 +40,11 @@ def test_a_second_start_is_quick_and_the_key_of_the_first_still_works(tmp_path: 
     with running_command.started(tmp_path) as first:
         key = first.api_key
         before = balance(first, key)
+        everything = first.processes()
+        if importlib.util.find_spec("xllamacpp") is not None:
+            names = [Path(f"/proc/{one}/cmdline").read_bytes() for one in everything]
+            assert any(b"ainfera_server.providers.local_model" in name for name in names)
+    assert running_command.have_ended(everything, within_s=5)
     with running_command.started(tmp_path) as second:
         took = re.search(r"after ([0-9.]+) s", second.welcome[0])
         assert took is not None
@@ -115,10 +121,13 @@ def test_two_workers_answer_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
         assert len(tuple(running_command.descendants(started.process.pid))) == 2
 
 
-def test_without_a_demo_nobody_is_signed_up(tmp_path: Path) -> None:
+def test_without_a_demo_nobody_is_signed_up_and_a_stopped_server_can_be_asked(
+    tmp_path: Path,
+) -> None:
     with running_command.started(tmp_path, "--no-demo", variables=NO_MODEL) as started:
         assert not any("ainfera_" in line for line in started.welcome)
-        listed = running_command.run(
-            *("agents", "list", "--json", "--data-dir", str(started.data_dir)), home=tmp_path
-        )
-        assert (listed.returncode, listed.stdout) == (0, "")
+    listed = running_command.run(
+        *("agents", "list", "--json", "--data-dir", str(started.data_dir)), home=tmp_path
+    )
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert not (started.data_dir / "postgres" / "cluster" / "postmaster.pid").exists()

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import count
+from urllib.parse import unquote, urlsplit
 
 import anthropic
 import openai
+import psycopg
 import pytest
 import pytest_asyncio
 from ainfera import Agent, AinferaClient, AsyncAgent, AsyncAinferaClient
 
 from ainfera_server.gateway import Gateway
+from ainfera_server.postgres.embedded import Server
 from ainfera_server.providers import local_model
 from ainfera_server.providers.local_model import LocalModel
 from ainfera_server.providers.provider import Endpoint
@@ -25,6 +28,9 @@ from tests.running_server import RunningServer
 from tests.scripted_provider import ScriptedProvider
 
 NO_KEY = "nobody"
+BODY_BYTES_MAX = 1024 * 1024
+"""Enough for what Claude Code sends, and little enough to be exceeded quickly."""
+
 MakeDatabase = Callable[[str], AbstractContextManager[str]]
 
 
@@ -35,6 +41,7 @@ class House:
     running: RunningServer
     endpoints: dict[str, Endpoint]
     numbers: "count[int]"
+    superuser_dsn: str
 
     def leads_to(self, provider: ScriptedProvider) -> None:
         """Have every call go to this provider from now on."""
@@ -42,6 +49,16 @@ class House:
             is_rooted = endpoint.provider.dialect == "anthropic_messages"
             base_url = provider.root_url if is_rooted else provider.base_url
             self.endpoints[slug] = replace(endpoint, base_url=base_url)
+
+    def pause(self, agent_id: str) -> None:
+        """Stop an agent as its operator would, for nothing in the API does; before its first call.
+
+        The server believes for a moment what it has read.
+        """
+        with psycopg.connect(self.superuser_dsn) as connection:
+            connection.execute(
+                "update agents set status = 'paused' where agent_id = %s", (agent_id,)
+            )
 
     def newcomer(self, **more: object) -> RunningServer:
         """The same server, asked by an agent that nobody has seen yet."""
@@ -53,6 +70,7 @@ class House:
 def house(
     new_database: MakeDatabase,
     migrated_template: str,
+    postgres_server: Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[House]:
     """The server, for as long as tests run."""
@@ -64,9 +82,17 @@ def house(
 
     data_dir = tmp_path_factory.mktemp("clients")
     with scripted.running() as provider, new_database(migrated_template) as dsn:
-        settings = running_server.settings(provider, data_dir)
+        settings = replace(
+            running_server.settings(provider, data_dir), body_bytes_max=BODY_BYTES_MAX
+        )
+        database = unquote(urlsplit(dsn).path.removeprefix("/"))
         with running_server.serving(dsn, settings, adjust=open_to_change) as running:
-            yield House(running=running, endpoints=endpoints, numbers=count(1))
+            yield House(
+                running=running,
+                endpoints=endpoints,
+                numbers=count(1),
+                superuser_dsn=postgres_server.dsn_as(user="postgres", database=database),
+            )
 
 
 @pytest.fixture

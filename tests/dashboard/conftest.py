@@ -1,6 +1,5 @@
 """What the tests of the dashboard may ask for: the door beside the API, an agent, and a browser."""
 
-import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from ainfera_server.api import app, authenticate
+from ainfera_server.api import app
 from ainfera_server.dashboard import pages
 from ainfera_server.gateway import Gateway
 from tests.mcp_server import loopback
@@ -73,8 +72,7 @@ class Browser(httpx.AsyncClient):
 @pytest_asyncio.fixture
 async def doors(gateway: Gateway) -> AsyncIterator[Doors]:
     """The API and the dashboard over HTTP."""
-    knows = functools.partial(authenticate.authenticate, gateway)
-    door = pages.application(gateway, knows)
+    door = pages.application(gateway)
     everything = loopback.beside(door, "/dashboard", app.application(gateway))
     async with loopback.serving(everything) as url:
         yield Doors(url=url, agent=await sign_up(url, "first-agent"))

@@ -68,19 +68,20 @@ def _serve(asked: _Start, listening: socket.socket, started: ExitStack) -> None:
     beside = started.enter_context(model_beside.started(settings))
     found = started.enter_context(database.running(settings))
     _go_on(asked)
-    migrate.upgrade(found.dsn)
-    asyncio.run(database.open_and(settings, found.dsn, first_start.prepare))
-    model = beside.outcome()
-    _go_on(asked)
     workers = started.enter_context(
         Workers(
             listening,
             count=settings.workers,
-            environment=_for_workers(asked, found, model),
+            environment=asked.environment,
             signals=asked.signals,
             drain_timeout_s=settings.drain_timeout_s,
         )
     )
+    migrate.upgrade(found.dsn)
+    asyncio.run(database.open_and(settings, found.dsn, first_start.prepare))
+    model = beside.outcome()
+    _go_on(asked)
+    workers.begin(_what_runs(settings, found, model))
     workers.wait_until_ready()
     _go_on(asked)
     # Not before: of a start that fails the key would never be seen.
@@ -101,13 +102,9 @@ def _go_on(asked: _Start) -> None:
         raise ToldToStop
 
 
-def _for_workers(asked: _Start, found: Database, model: ModelBeside) -> Mapping[str, str]:
-    """What the workers are told: what we were told, and what we have started."""
-    told = {
-        **asked.environment,
-        "AINFERA_DATA_DIR": str(asked.settings.data_dir),
-        "AINFERA_DATABASE_URL": found.dsn,
-    }
+def _what_runs(settings: Settings, found: Database, model: ModelBeside) -> Mapping[str, str]:
+    """What the workers cannot know from the environment."""
+    told = {"AINFERA_DATA_DIR": str(settings.data_dir), "AINFERA_DATABASE_URL": found.dsn}
     return told if model.url is None else {**told, "AINFERA_LOCAL_MODEL_URL": model.url}
 
 

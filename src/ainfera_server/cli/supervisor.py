@@ -5,8 +5,9 @@ is always free to hear a signal, and a worker that crashes takes neither the dat
 model with it.
 
 The parent holds the listening socket, which every worker inherits, and one end of a socket pair for
-each worker. The worker writes into its end once it serves; the parent reads the end of the pair
-when the worker is gone, and the worker reads it when the parent is, even one killed with SIGKILL.
+each worker. Through it the parent tells, in one line of JSON, what the worker is to begin with, and
+the worker writes into it once it serves. The parent reads the end of the pair when the worker is
+gone, and the worker reads it when the parent is, even one killed with SIGKILL.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
+
+import orjson
 
 from ainfera_server.cli.failures import Failure
 from ainfera_server.cli.stop_signals import StopSignals
@@ -44,7 +47,10 @@ class _Worker:
 
 
 class Workers:
-    """Use as `with Workers(...)`: entering starts them, leaving lets them finish and stops them."""
+    """Use as `with Workers(...)`: entering starts them, leaving lets them finish and stops them.
+
+    A worker needs a second to load its code, and then waits for `begin`.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Workers:
         self._environment = environment
         self._signals = signals
         self._drain_timeout_s = drain_timeout_s
+        self._orders: bytes | None = None
         self._workers: list[_Worker] = []
         self._replaced_at_s: deque[float] = deque(maxlen=REPLACEMENTS_MAX)
         self._selector = selectors.DefaultSelector()
@@ -90,6 +97,12 @@ class Workers:
             worker.process.kill()
             self._bury(worker)
         self._selector.close()
+
+    def begin(self, variables: Mapping[str, str]) -> None:
+        """Tell them what to begin with: variables that go before those of the environment."""
+        self._orders = orjson.dumps(variables) + b"\n"
+        for worker in self._workers:
+            self._tell(worker)
 
     def wait_until_ready(self) -> None:
         """Return once all of them serve, or when we are told to stop. Raises Failure."""
@@ -123,7 +136,14 @@ class Workers:
             )
         worker = _Worker(process=process, control=ours)
         self._workers.append(worker)
+        self._tell(worker)
         self._selector.register(ours, selectors.EVENT_READ, worker)
+
+    def _tell(self, worker: _Worker) -> None:
+        if self._orders is not None:
+            # One that has died meanwhile is noticed where all of them are.
+            with contextlib.suppress(ConnectionError):
+                worker.control.sendall(self._orders)
 
     def _gone(self, *, until_s: float | None = None) -> list[_Worker]:
         """Wait for something to happen; note who is ready, and return who has died."""

@@ -9,7 +9,9 @@ import os
 import resource
 import socket
 import sys
+from collections.abc import Mapping
 
+import msgspec
 import uvloop
 
 from ainfera_server import background, telemetry
@@ -32,7 +34,10 @@ def main() -> None:
     control.set_inheritable(False)
     telemetry.set_up_logs()
     _allow_open_files()
-    settings = environment_settings.from_environment(os.environ)
+    orders = _orders(control)
+    if orders is None:
+        return  # The start was given up.
+    settings = environment_settings.from_environment({**os.environ, **orders})
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, listener, control))
@@ -55,6 +60,13 @@ async def _serve(settings: Settings, listener: socket.socket, control: socket.so
         finally:
             jobs.cancel()
             await asyncio.wait({jobs})
+
+
+def _orders(control: socket.socket) -> Mapping[str, str] | None:
+    """What the parent tells us to begin with; None when it is gone."""
+    with control.makefile("rb") as lines:
+        line = lines.readline()
+    return msgspec.json.decode(line, type=dict[str, str]) if line else None
 
 
 def _allow_open_files() -> None:

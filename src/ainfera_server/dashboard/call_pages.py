@@ -8,11 +8,11 @@ import orjson
 
 from ainfera_server import money
 from ainfera_server.accounts import absent
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.audit import events, receipts
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.receipts import SignedReceipt
 from ainfera_server.conversation import Json
-from ainfera_server.dashboard.sessions import Caller
 from ainfera_server.errors import Invalid
 from ainfera_server.gateway import Gateway
 from ainfera_server.money import UsdMicros
@@ -36,7 +36,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 async def listed(
-    gateway: Gateway, caller: Caller, *, status_asked: str | None, behind_asked: str | None
+    gateway: Gateway, caller: Principal, *, status_asked: str | None, behind_asked: str | None
 ) -> dict[str, Json]:
     """A page of calls, newest first. Raises Invalid for a status or a place that is none."""
     status = _status(status_asked)
@@ -55,7 +55,7 @@ async def listed(
     }
 
 
-async def one(gateway: Gateway, caller: Caller, call_id: UUID) -> dict[str, Json]:
+async def one(gateway: Gateway, caller: Principal, call_id: UUID) -> dict[str, Json]:
     """All that is known of a call, by its inference's id or its decision's. Raises NotFound."""
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
         decision = await calls.decision(connection, call_id)

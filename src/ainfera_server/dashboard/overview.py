@@ -6,11 +6,11 @@ from datetime import timedelta
 from ainfera_server import money
 from ainfera_server.accounts import absent
 from ainfera_server.accounts import store as accounts_store
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.accounts.store import Agent
 from ainfera_server.audit import chain
 from ainfera_server.audit import store as audit_store
 from ainfera_server.conversation import Json
-from ainfera_server.dashboard.sessions import Caller
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import AgentId
 from ainfera_server.money import UsdMicros
@@ -31,7 +31,7 @@ LINKS_CHECKED_MAX = 100
 NOTHING_SPENT = SpentToday(posted=UsdMicros(0), pending=UsdMicros(0))
 
 
-async def content(gateway: Gateway, caller: Caller) -> dict[str, Json]:
+async def content(gateway: Gateway, caller: Principal) -> dict[str, Json]:
     """Everything on the page, in one transaction, so that its numbers belong together."""
     now = gateway.now()
     since = now - timedelta(hours=HOURS)

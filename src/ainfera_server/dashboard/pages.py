@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.conversation import Json
 from ainfera_server.dashboard import call_pages, overview, rendering, sessions
-from ainfera_server.dashboard.sessions import Authenticate, Caller
 from ainfera_server.errors import (
     AinferaError,
     Internal,
@@ -32,7 +32,7 @@ SIGN_OUT = "/dashboard/sign-out"
 TWIN = ".json"
 FORM_BYTES_MAX = 4096
 
-Content = Callable[[Gateway, Caller, Request], Awaitable[dict[str, Json]]]
+Content = Callable[[Gateway, Principal, Request], Awaitable[dict[str, Json]]]
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,18 @@ class Page:
     content: Content
 
 
-async def _overview(gateway: Gateway, caller: Caller, _request: Request) -> dict[str, Json]:
+async def _overview(gateway: Gateway, caller: Principal, _request: Request) -> dict[str, Json]:
     return await overview.content(gateway, caller)
 
 
-async def _calls(gateway: Gateway, caller: Caller, request: Request) -> dict[str, Json]:
+async def _calls(gateway: Gateway, caller: Principal, request: Request) -> dict[str, Json]:
     query = request.query_params
     return await call_pages.listed(
         gateway, caller, status_asked=query.get("status"), behind_asked=query.get("behind")
     )
 
 
-async def _call(gateway: Gateway, caller: Caller, request: Request) -> dict[str, Json]:
+async def _call(gateway: Gateway, caller: Principal, request: Request) -> dict[str, Json]:
     call_id: UUID = request.path_params["call_id"]
     return await call_pages.one(gateway, caller, call_id)
 
@@ -69,9 +69,9 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def application(gateway: Gateway, authenticate: Authenticate) -> ASGIApp:
+def application(gateway: Gateway) -> ASGIApp:
     """Make the door. It wants the scope as it came: its paths begin with `/dashboard`."""
-    door = _Door(gateway, authenticate)
+    door = _Door(gateway)
     pages = [
         Route(path, door.shows(page), methods=["GET"])
         for page in PAGES
@@ -92,11 +92,10 @@ def application(gateway: Gateway, authenticate: Authenticate) -> ASGIApp:
 
 
 class _Door:
-    """The answers, which share a gateway and a way to find out who calls."""
+    """The answers, which share a gateway."""
 
-    def __init__(self, gateway: Gateway, authenticate: Authenticate) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._authenticate = authenticate
 
     def shows(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """Answer with a page, or with its twin where the path asks for that."""
@@ -134,7 +133,7 @@ class _Door:
             return _sorry(request, _foreign(), status=403)
         try:
             session = sessions.begun(self._gateway, await _posted_key(request))
-            await self._authenticate(session.headers())
+            await self._gateway.callers.principal(session.api_key)
         except Unauthenticated:
             problem = "This key opens nothing. Check that all of it was pasted."
             return rendering.page("sign_in.html", {"problem": problem}, status=401)
@@ -152,25 +151,22 @@ class _Door:
         sessions.forget(response)
         return response
 
-    async def _caller(self, request: Request) -> Caller:
+    async def _caller(self, request: Request) -> Principal:
         """Whoever is signed in. Raises Unauthenticated."""
         session = sessions.read(self._gateway, request)
         if session is None:
             raise Unauthenticated("Nobody is signed in here.")
-        return await self._authenticate(session.headers())
+        return await self._gateway.callers.principal(session.api_key)
 
 
 async def _posted_key(request: Request) -> str:
-    """The key of the form. Raises TooLarge, and Unauthenticated for text that no key has."""
+    """The key of the form, whatever was typed. Raises TooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > FORM_BYTES_MAX:
             raise TooLarge(f"The form is larger than {FORM_BYTES_MAX} bytes.")
-    key = parse_qs(body.decode("latin-1")).get("api_key", [""])[0].strip()
-    if not key.isascii():
-        raise Unauthenticated("A key has only ASCII characters.")
-    return key
+    return parse_qs(body.decode("latin-1")).get("api_key", [""])[0].strip()
 
 
 async def _unrouted(request: Request, problem: Exception) -> Response:

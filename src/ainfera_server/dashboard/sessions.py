@@ -5,20 +5,16 @@ The key is asked about at every page, so a key that is revoked ends its sessions
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ainfera_server.accounts import sealing
 from ainfera_server.accounts.sealing import NotSealed
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import AgentId, TenantId
 
 COOKIE = "ainfera_dashboard"
 PATH = "/dashboard"
@@ -27,29 +23,12 @@ PURPOSE = b"dashboard session"
 SAME_PAGE = "same-origin"
 
 
-class Caller(Protocol):
-    """Whoever holds the key: a tenant, and the agent that the key stands for."""
-
-    @property
-    def tenant_id(self) -> TenantId: ...
-    @property
-    def agent_id(self) -> AgentId: ...
-
-
-Authenticate = Callable[[Headers], Awaitable[Caller]]
-"""Finds out who calls. Raises Unauthenticated, and StoreUnavailable when nobody can tell."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What a cookie holds."""
 
     api_key: str = field(repr=False)
     expires_at: datetime
-
-    def headers(self) -> Headers:
-        """The request's own key, as if it had come in a header."""
-        return Headers({"x-api-key": self.api_key})
 
 
 def begun(gateway: Gateway, api_key: str) -> Session:

@@ -3,29 +3,20 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from starlette.datastructures import Headers
 
+from ainfera_server.accounts.callers import Principal
 from ainfera_server.audit.recorder import Recorder
 from ainfera_server.errors import AinferaError, Internal
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import AgentId, TenantId
+from ainfera_server.identifiers import AgentId
 
 log = logging.getLogger(__name__)
 
 
-class Caller(Protocol):
-    """Whoever holds the key: a tenant, and the agent that acts when none is named."""
-
-    @property
-    def tenant_id(self) -> TenantId: ...
-    @property
-    def agent_id(self) -> AgentId: ...
-
-
-Authenticate = Callable[[Headers], Awaitable[Caller]]
+Authenticate = Callable[[Headers], Awaitable[Principal]]
 """Finds out who calls. Raises Unauthenticated, and StoreUnavailable when nobody can tell."""
 
 
@@ -34,7 +25,7 @@ class Asking:
     """One request of a caller who is known."""
 
     gateway: Gateway
-    caller: Caller
+    caller: Principal
     request_id: str
 
     def agent(self, named: UUID | None) -> AgentId:

@@ -6,9 +6,6 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue
 
-from ainfera_server.accounts import absent
-from ainfera_server.accounts import store as accounts_store
-from ainfera_server.accounts.store import Payer
 from ainfera_server.conversation import Request
 from ainfera_server.dialects.native import server as native
 from ainfera_server.errors import Invalid
@@ -18,7 +15,6 @@ from ainfera_server.inference.call import Answer, Call, WholeAnswer
 from ainfera_server.mcp_server.agents import AGENT_ID
 from ainfera_server.mcp_server.asking import Asking
 from ainfera_server.mcp_server.tool import Arguments, Result
-from ainfera_server.postgres import tenancy
 from ainfera_server.routing import task_type
 from ainfera_server.routing.task_type import ResolvedTaskType, UnknownTaskType
 
@@ -72,7 +68,7 @@ async def infer(ask: Asking, asked: Question) -> AnswerGiven:
     gateway = ask.gateway
     received_at_s = gateway.monotonic()
     request = native.decode_request(asked.model_dump_json(exclude_none=True).encode())
-    payer = await _payer(ask, asked.agent_id)
+    payer = await gateway.callers.payer(ask.caller, request.wishes.agent_id)
     call = Call(
         payer=payer,
         request=request,
@@ -101,17 +97,6 @@ async def _answered(gateway: Gateway, call: Call) -> Answer:
         running.cancel()
         await gateway.finish(asyncio.wait({running}))
         raise
-
-
-async def _payer(ask: Asking, agent_id: UUID | None) -> Payer:
-    """The agent that pays. Raises NotFound."""
-    async with tenancy.tenant_transaction(
-        ask.gateway.pools.app, ask.caller.tenant_id
-    ) as connection:
-        payer = await accounts_store.payer(connection, ask.agent(agent_id))
-    if payer is None:
-        raise absent.agent()
-    return payer
 
 
 def _task_type(request: Request) -> ResolvedTaskType:

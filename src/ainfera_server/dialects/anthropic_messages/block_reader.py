@@ -6,32 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from ainfera_server.conversation import Image, Part, Text, Thinking, ToolCall, ToolResult
-from ainfera_server.dialects.anthropic_messages import strict_json, wire
+from ainfera_server.dialects import strict_json
+from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.errors import Malformed
-
-
-class LeftBehind:
-    """Collects the names of what a translation cannot take along, each once, in order."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What was noted."""
-        return tuple(self._names)
-
-    def note(self, name: str) -> None:
-        """Remember one name."""
-        self._names[name] = None
-
-    def note_fields(self, raw: Raw, *, known: frozenset[str], owner: str) -> None:
-        """Remember the fields of an object that are not known; a cache mark goes by its name."""
-        for name in msgspec.json.decode(raw, type=dict[str, Raw]):
-            if name == wire.CACHE_CONTROL_FIELD:
-                self.note(name)
-            elif name not in known:
-                self.note(f"{owner}.{name}")
 
 
 def parts(said: str | tuple[Raw, ...], place: str, left: LeftBehind) -> tuple[Part, ...]:
@@ -41,28 +19,36 @@ def parts(said: str | tuple[Raw, ...], place: str, left: LeftBehind) -> tuple[Pa
     return tuple(_known_parts(said, place, left))
 
 
+def note_fields(raw: Raw, left: LeftBehind, *, known: frozenset[str], owner: str) -> None:
+    """Remember the fields of an object that are not known; a cache mark goes by its name."""
+    for name in msgspec.json.decode(raw, type=dict[str, Raw]):
+        if name == wire.CACHE_CONTROL_FIELD:
+            left.note_field(name)
+        elif name not in known:
+            left.note_field(f"{owner}.{name}")
+
+
 def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterator[Part]:
     for position, raw in enumerate(said):
         here = f"{place}.{position}"
-        kind = _kind(raw, here)
-        form = wire.BLOCKS.get(kind)
+        kind = strict_json.read(raw, wire.Typed, place=here).type
+        form = _form(kind, raw, here)
         if form is None:
-            left.note(f"{here} ({kind})")
+            left.note_part(here)
             continue
         block = strict_json.read(raw, form, place=here)
         owner = "system" if place.startswith("system") else "messages"
         known = frozenset({*form.__struct_fields__, wire.TYPE_FIELD})
-        left.note_fields(raw, known=known, owner=f"{owner}.{kind}")
+        note_fields(raw, left, known=known, owner=f"{owner}.{kind}")
         yield _part(block, here, left)
 
 
-def _kind(raw: Raw, place: str) -> str:
-    """The block's type; an image from a source that only Anthropic can reach is another type."""
-    kind = strict_json.read(raw, wire.Typed, place=place).type
+def _form(kind: str, raw: Raw, place: str) -> type[wire.Block] | None:
+    """The form of a block; None for one without words here, as an image that Anthropic keeps."""
     if kind == "image":
         source = strict_json.read(raw, wire.SourceOfSomeType, place=place).source.type
-        return kind if source in wire.SOURCES else f"image {source}"
-    return kind
+        return wire.ImageBlock if source in wire.SOURCES else None
+    return wire.BLOCKS.get(kind)
 
 
 def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
@@ -104,7 +90,7 @@ def _tool_result(block: wire.ToolResultBlock, place: str, left: LeftBehind) -> T
         if isinstance(part, Text | Image):
             answered.append(part)
         else:
-            left.note(f"{place}.content.{position} (not text or an image)")
+            left.note_part(f"{place}.content.{position}")
     return ToolResult(
         call_id=block.tool_use_id, parts=tuple(answered), is_error=block.is_error or False
     )

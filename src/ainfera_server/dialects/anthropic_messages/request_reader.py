@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Raw
 
 from ainfera_server.conversation import (
-    Json,
     JsonText,
     Message,
     Part,
@@ -14,23 +13,18 @@ from ainfera_server.conversation import (
     Tool,
     ToolChoice,
     ToolResult,
-    Wishes,
 )
-from ainfera_server.dialects.anthropic_messages import block_reader, strict_json, wire
-from ainfera_server.dialects.anthropic_messages.block_reader import LeftBehind
+from ainfera_server.dialects import ranges, strict_json, wishes
+from ainfera_server.dialects.anthropic_messages import block_reader, wire
+from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.errors import Invalid
-
-MODEL_CHARACTERS_MAX = 200
-TOKENS_MAX = 2**31 - 1
-"""More than any model writes, and small enough to be multiplied by a price."""
 
 
 def request(body: bytes) -> Request:
     """Read a request. Raises Malformed or Invalid, which name the place in `param`.
 
-    What Anthropic alone understands is no mistake, for it travels in the body. It is named in
-    `fields_not_understood`: fields by name, blocks that a translation would miss by their place
-    with the type in brackets, `messages.3.content.0 (document)`.
+    What Anthropic alone understands is no mistake, for it travels in the body. Fields of it are
+    named in `fields_not_understood`, blocks by their place in `parts_not_understood`.
     """
     fields = strict_json.fields(body)
     asked = strict_json.read(body, wire.MessagesRequest)
@@ -46,7 +40,7 @@ def request(body: bytes) -> Request:
         model=asked.model,
         messages=(*system, *said),
         tools=tools,
-        tool_choice=_tool_choice(asked.tool_choice),
+        tool_choice=_tool_choice(asked.tool_choice, tools, left),
         parallel_tool_calls=_parallel_tool_calls(asked.tool_choice),
         max_tokens=asked.max_tokens,
         temperature=asked.temperature,
@@ -55,26 +49,22 @@ def request(body: bytes) -> Request:
         stop=asked.stop_sequences or (),
         response_format=response_format,
         stream=asked.stream or False,
-        wishes=_wishes(asked),
-        fields_not_understood=(*_unknown_fields(fields), *left.names),
+        wishes=wishes.read(
+            agent_id=asked.agent_id,
+            task_type=asked.task_type,
+            routing_hint=asked.routing_hint,
+            caps=asked.caps,
+        ),
+        fields_not_understood=(*_unknown_fields(fields), *left.fields),
+        parts_not_understood=left.parts,
     )
 
 
 def _check_limits(asked: wire.MessagesRequest) -> None:
-    if not asked.model.strip() or not asked.model.isprintable():
-        raise Invalid("`model` names a model; it may not be empty.", param="model")
-    if len(asked.model) > MODEL_CHARACTERS_MAX:
-        raise Invalid(f"`model` has more than {MODEL_CHARACTERS_MAX} characters.", param="model")
-    if not asked.messages:
-        raise Invalid("`messages` holds at least one message.", param="messages")
-    if asked.max_tokens is not None and not 1 <= asked.max_tokens <= TOKENS_MAX:
-        raise Invalid(f"`max_tokens` lies between 1 and {TOKENS_MAX}.", param="max_tokens")
-    if asked.temperature is not None and asked.temperature < 0:
-        raise Invalid("`temperature` may not be below 0.", param="temperature")
-    if asked.top_p is not None and not 0 <= asked.top_p <= 1:
-        raise Invalid("`top_p` lies between 0 and 1.", param="top_p")
-    if asked.top_k is not None and not 0 <= asked.top_k <= TOKENS_MAX:
-        raise Invalid("`top_k` may not be below 0.", param="top_k")
+    ranges.check_model(asked.model)
+    ranges.check_messages(asked.messages)
+    ranges.check_limit("max_tokens", asked.max_tokens)
+    ranges.check_sampling(temperature=asked.temperature, top_p=asked.top_p, top_k=asked.top_k)
 
 
 def _unknown_fields(fields: Mapping[str, Raw]) -> Iterator[str]:
@@ -116,7 +106,7 @@ def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
         place = f"tools.{position}"
         kind = strict_json.read(raw, wire.ToolKind, place=place).type
         if kind not in {None, "custom"}:
-            left.note(f"tools.{kind}")
+            left.note_field(f"tools.{kind}")
             continue
         tool = strict_json.read(raw, wire.Tool, place=place)
         if not tool.name:
@@ -125,11 +115,14 @@ def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
         if not schema.startswith(b"{"):
             place = f"{place}.input_schema"
             raise Invalid(f"`{place}` is a JSON Schema, an object.", param=place)
-        left.note_fields(raw, known=wire.TOOL_FIELDS, owner="tools")
+        block_reader.note_fields(raw, left, known=wire.TOOL_FIELDS, owner="tools")
         yield Tool(name=tool.name, description=tool.description, parameters=JsonText(schema))
 
 
-def _tool_choice(said: wire.ToolChoice | None) -> ToolChoice | None:
+def _tool_choice(
+    said: wire.ToolChoice | None, tools: tuple[Tool, ...], left: LeftBehind
+) -> ToolChoice | None:
+    """How free the model is. One who demands a tool that Anthropic runs demands Anthropic."""
     if said is None:
         return None
     match said.type:
@@ -140,6 +133,8 @@ def _tool_choice(said: wire.ToolChoice | None) -> ToolChoice | None:
         case "tool":
             if not said.name:
                 raise Invalid("`tool_choice.name` names the tool.", param="tool_choice.name")
+            if said.name not in {one.name for one in tools}:
+                left.note_part("tool_choice")
             return ToolChoice(mode="named", name=said.name)
 
 
@@ -158,38 +153,10 @@ def _response_format(fields: Mapping[str, Raw], left: LeftBehind) -> JsonText | 
         config = msgspec.json.decode(raw, type=wire.OutputConfig)
         names = msgspec.json.decode(raw, type=dict[str, Raw])
     except msgspec.ValidationError:
-        left.note(wire.OUTPUT_CONFIG_FIELD)
+        left.note_field(wire.OUTPUT_CONFIG_FIELD)
         return None
     if len(names) > 1:
-        left.note(wire.OUTPUT_CONFIG_FIELD)
+        left.note_field(wire.OUTPUT_CONFIG_FIELD)
     schema = wire.NamedSchema(schema=config.format.schema)
     asked = wire.ResponseFormat(type="json_schema", json_schema=schema)
     return JsonText(msgspec.json.encode(asked))
-
-
-def _wishes(asked: wire.MessagesRequest) -> Wishes:
-    return Wishes(
-        agent_id=_wished_text(asked.agent_id, "agent_id"),
-        task_type=_wished_text(asked.task_type, "task_type"),
-        hint=_wished_object(asked.routing_hint, "routing_hint"),
-        caps=_wished_object(asked.caps, "caps"),
-    )
-
-
-def _wished_text(raw: Raw, name: str) -> str | None:
-    value = strict_json.value(raw)
-    if value is not None and not (isinstance(value, str) and value.isprintable()):
-        raise Invalid(f"`{name}` is a text.", param=name)
-    return value
-
-
-def _wished_object(raw: Raw, name: str) -> Mapping[str, Json]:
-    value = strict_json.value(raw)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Invalid(f"`{name}` is an object.", param=name)
-    if b"\\u0000" in bytes(raw):
-        # What is wished is stored with the decision, and PostgreSQL's JSON has no such character.
-        raise Invalid(f"`{name}` may not hold the character U+0000.", param=name)
-    return value

@@ -17,8 +17,9 @@ from ainfera_server.conversation import (
     ToolChoice,
     ToolResult,
 )
+from ainfera_server.dialects import carrying, signatures
 from ainfera_server.dialects.anthropic_messages import wire
-from ainfera_server.errors import Invalid, NotCarried
+from ainfera_server.errors import Invalid
 
 TEMPERATURE_MAX = 1.0
 """Anthropic's own translation of OpenAI's requests caps what is above it.
@@ -36,7 +37,7 @@ def request(asked: Request, *, model: str, max_tokens: int) -> bytes:
     `seed` stays behind: it promises nothing in the dialects that have it. A response format
     that names no schema does too, for the Messages API has no word for it.
     """
-    _refuse_lost_parts(asked.fields_not_understood)
+    carrying.refuse_lost_parts(asked)
     system, said = _without_opening_system(asked.messages)
     tools = tuple(_tool(one) for one in asked.tools) or None
     temperature = asked.temperature
@@ -56,14 +57,6 @@ def request(asked: Request, *, model: str, max_tokens: int) -> bytes:
             stream=True if asked.stream else None,
         )
     )
-
-
-def _refuse_lost_parts(not_understood: Iterable[str]) -> None:
-    """A part that the caller's dialect could not put into words is named with its type."""
-    for name in not_understood:
-        place, _, kind = name.partition(" (")
-        if kind:
-            raise _not_carried(f"It is a {kind.removesuffix(')')!r} block.", place)
 
 
 def _without_opening_system(
@@ -94,7 +87,7 @@ def _texts(parts: Iterable[Part], place: str) -> list[str]:
     texts: list[str] = []
     for part in parts:
         if not isinstance(part, Text):
-            raise _not_carried("A system message takes text alone.", place)
+            raise carrying.not_carried("A system message takes text alone.", place)
         if part.text:
             texts.append(part.text)
     return texts
@@ -146,7 +139,10 @@ def _blocks(parts: Iterable[Part], place: str) -> list[wire.Block]:
 
 
 def _block(part: Part, place: str) -> wire.Block | None:
-    """One part; None for empty text and for reasoning that nobody signed: both are refused."""
+    """One part; None for empty text and for reasoning that Anthropic did not sign.
+
+    Anthropic refuses both.
+    """
     match part:
         case Text(text=text):
             return wire.TextBlock(text=text) if text else None
@@ -157,19 +153,19 @@ def _block(part: Part, place: str) -> wire.Block | None:
             return wire.ToolUseBlock(id=call_id, name=name, input=arguments_object)
         case ToolResult():
             return _tool_result(part, place)
+        case Thinking() if not signatures.is_signed_by("anthropic_messages", part):
+            return None
         case Thinking(redacted=str(data)):
             return wire.RedactedThinkingBlock(data=data)
-        case Thinking(text=text, signature=str(signature)):
-            return wire.ThinkingBlock(thinking=text, signature=signature)
-        case Thinking():
-            return None
+        case Thinking(text=text, signature=signature):
+            return wire.ThinkingBlock(thinking=text, signature=signature or "")
 
 
 def _image(part: Image, place: str) -> wire.ImageBlock:
     if part.url is not None:
         return wire.ImageBlock(source=wire.UrlSource(url=part.url))
     if part.media_type is None or part.data is None:
-        raise _not_carried("The image has neither an address nor content.", place)
+        raise carrying.not_carried("The image has neither an address nor content.", place)
     source = wire.Base64Source(media_type=part.media_type, data=part.data)
     return wire.ImageBlock(source=source)
 
@@ -241,7 +237,3 @@ def _output_config(asked: Request) -> wire.OutputConfig | None:
     if wanted.type != "json_schema" or wanted.json_schema is None:
         return None
     return wire.OutputConfig(format=wire.JsonSchemaFormat(schema=wanted.json_schema.schema))
-
-
-def _not_carried(sentence: str, place: str) -> NotCarried:
-    return NotCarried(f"`{place}` cannot be said to this model's provider. {sentence}", param=place)

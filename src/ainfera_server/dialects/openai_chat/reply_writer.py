@@ -79,5 +79,5 @@ def _ainfera(envelope: Envelope) -> wire.Ainfera:
         provider=envelope.provider,
         model=envelope.model_slug,
         cost_usd=envelope.cost_usd,
-        audit_verify_url=envelope.audit_url,
+        audit_verify_url=f"{envelope.audit_url}/verify",
     )
