@@ -27,8 +27,8 @@
 #define EVENTS_MAX 512
 #define BROKEN_MAX 1000
 #define DRAIN_NS 10000000000ull
-#define STAMP "t=0" /* A moment of this clock has fewer than 20 digits for three hundred years. */
-#define STAMP_BYTES 22
+#define STAMP " t=0" /* A moment of this clock has fewer than 20 digits for three hundred years. */
+#define STAMP_BYTES (3 + 20)
 
 enum part { HEAD, SIZED_BODY, CHUNK_SIZE, CHUNK, CHUNK_ENDS, LAST_CHUNK_ENDS };
 
@@ -80,10 +80,11 @@ static void add(struct samples *to, uint64_t from_ns, uint64_t until_ns) {
   to->us[to->count++] = (float)((double)(until_ns - from_ns) / 1e3);
 }
 
-static void note_failure(int status, const char *body) {
+static void note_failure(const struct caller *one) {
   failures++;
   if (first_failure[0]) return;
-  snprintf(first_failure, sizeof first_failure, "%d %.250s", status, body);
+  snprintf(first_failure, sizeof first_failure, "status %d, %d texts: %.250s", one->status,
+           one->texts, one->body);
   for (char *at = first_failure; *at; at++)
     if (*at == '"' || *at == '\\' || (unsigned char)*at < 32 || (unsigned char)*at > 126) *at = ' ';
 }
@@ -120,7 +121,7 @@ static void note_answer(struct caller *one) {
   answers_in_all++;
   bool is_error = one->status != 200 || strstr(one->body, "\"error\"");
   if (is_error || one->texts != texts_wanted) {
-    note_failure(one->status, one->body);
+    note_failure(one);
   } else if (is_measured(now)) {
     answers++;
     add(&whole_us, one->asked_ns, now);
@@ -136,7 +137,7 @@ static void read_texts(struct caller *one) {
   while ((at = strstr(at, STAMP)) && at + STAMP_BYTES <= end) {
     if (is_measured(now)) {
       texts++;
-      add(&relay_us, strtoull(at + 2, NULL, 10), now);
+      add(&relay_us, strtoull(at + 3, NULL, 10), now);
       if (!one->texts) add(&first_text_us, one->asked_ns, now);
     }
     one->texts++;

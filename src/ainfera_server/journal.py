@@ -37,7 +37,13 @@ WORTH_ANOTHER_ATTEMPT = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,  # How the driver says that the connection was lost in the middle.
+    asyncpg.InternalClientError,  # How it says so when it has lost track itself.
+    ConnectionError,
 )
+"""A database that is slow or full is not asked again: that would only make it slower."""
 
 log = logging.getLogger(__name__)
 

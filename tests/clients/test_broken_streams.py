@@ -43,6 +43,8 @@ def test_the_openai_client_raises_and_keeps_what_came(
     with pytest.raises(openai.APIError, match="provider|Mistral|OpenAI|Anthropic") as caught:
         said.extend(one.choices[0].delta.content or "" for one in stream)
 
+    assert "".join(said)
+    assert DEFAULT_TEXT.startswith("".join(said))
     assert type(caught.value) is openai.APIError
     assert caught.value.code == "provider_error"
     assert caught.value.type == "server_error"

@@ -190,7 +190,8 @@ async def test_another_tenants_call_is_not_there(browser: Browser, doors: Doors)
     assert theirs.text == nobodys.text
     assert (await browser.knows("/dashboard/calls.json"))["calls"] == []
     assert (await browser.knows("/dashboard/overview.json"))["lately"]["calls"] == 0
-    assert (await browser.get("/dashboard/calls/not-an-id")).status_code == 404
+    for path in ("calls/not-an-id", "calls/", "nowhere", "static/nothing.css", "overview.xml"):
+        assert (await browser.get(f"/dashboard/{path}")).status_code == 404, path
 
 
 async def test_what_others_wrote_stays_text(

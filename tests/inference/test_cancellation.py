@@ -1,6 +1,7 @@
 """Whoever calls may leave at any moment: at each place where a call waits, it is cancelled once."""
 
 import asyncio
+import functools
 from collections.abc import Coroutine, Generator
 from typing import Any, Literal
 
@@ -35,34 +36,25 @@ class CancelledAt:
         self.was_cancelled = False
 
     def __await__(self) -> Generator[Any, None, None]:
+        step = functools.partial(self._work.send, None)
         for wait in range(1, WAITS_MAX):
             try:
-                waited_for = self._work.send(None)
+                waited_for = step()
             except StopIteration:
                 return
-            if wait != self._wait:
-                yield waited_for
-                continue
-            self.was_cancelled = True
-            if self._when == "while it waits":
-                task = asyncio.current_task()
-                assert task is not None, "a coroutine is awaited in a task"
-                task.cancel()
-                yield from self._rest(waited_for)
-            else:
-                yield waited_for
-                yield from self._rest(self._work.throw(asyncio.CancelledError()))
-            return
-        raise AssertionError("it waits more often than anything that ends")
-
-    def _rest(self, waited_for: object) -> Generator[Any, None, None]:
-        while True:
+            self.was_cancelled |= wait == self._wait
+            if wait == self._wait and self._when == "while it waits":
+                # The future is cancelled in the moment in which the task begins to wait for it.
+                _this_task().cancel()
             try:
                 yield waited_for
             except asyncio.CancelledError as cancelled:
-                waited_for = self._work.throw(cancelled)
+                step = functools.partial(self._work.throw, cancelled)
             else:
-                waited_for = self._work.send(None)
+                step = functools.partial(self._work.send, None)
+            if wait == self._wait and self._when == "when its wait is over":
+                step = functools.partial(self._work.throw, asyncio.CancelledError())
+        raise AssertionError("it waits more often than anything that ends")
 
 
 @proves("no-stuck-hold", "no-free-or-double-charge", "one-outcome-for-each-routed-call")
@@ -97,6 +89,12 @@ async def _served(gateway: Gateway, caller: Caller, *, key: str, streams: bool) 
                 pass
         finally:
             await gateway.finish(answer.close())
+
+
+def _this_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine is awaited in a task"
+    return task
 
 
 async def _awaited(cancelled: CancelledAt) -> None:

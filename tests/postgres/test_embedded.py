@@ -22,8 +22,8 @@ import sys
 from pathlib import Path
 from ainfera_server.postgres import embedded
 with embedded.running(Path(sys.argv[1]), bin_dir=Path(sys.argv[2]) if sys.argv[2] else None):
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         sys.stdin.readline()
     except KeyboardInterrupt:
         print("interrupted", flush=True)

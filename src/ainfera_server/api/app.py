@@ -6,10 +6,12 @@ says so, and words every error in the dialect of its path. The inference routes 
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import assert_never
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ainfera_server.api import (
@@ -43,16 +45,20 @@ NOBODYS_CELL = Cell(0)
 log = logging.getLogger(__name__)
 
 
-def application(gateway: Gateway) -> ASGIApp:
-    """Make the door to an open gateway."""
-    return Door(gateway)
+def application(gateway: Gateway, *, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """Make the door to an open gateway.
+
+    `beside` holds other doors, by the first segment of the paths that they answer.
+    """
+    return Door(gateway, beside or {})
 
 
 class Door:
     """Everything that speaks HTTP, as one ASGI application."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, beside: Mapping[str, ASGIApp]) -> None:
         self._gateway = gateway
+        self._beside = beside
         self._places: Places[AnyRoute] = Places(routes.every_route())
         self._control = control.application(gateway)
         self._inference = inference.application(gateway)
@@ -82,14 +88,22 @@ class Door:
             if outgoing.status is None:
                 await outgoing.send_error(_worded(problem, place, scope))
         finally:
-            template = NO_ROUTE if place is None else place.template
-            self._gateway.metrics.requests.labels(template, _class_of(outgoing.status)).inc()
+            route = self._counted_as(place, scope)
+            self._gateway.metrics.requests.labels(route, _class_of(outgoing.status)).inc()
 
     async def _dispatch(
         self, place: Place[AnyRoute] | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Carry out what the list says, or raise what is wrong with the request."""
-        _require_host(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        _require_host(headers)
+        neighbour = self._beside.get(_first_segment(scope))
+        if neighbour is not None:
+            await neighbour(scope, receive, send)
+            return
+        if scope["path"] == "/" and "dashboard" in self._beside and _is_a_browser(headers):
+            await RedirectResponse("/dashboard")(scope, receive, send)
+            return
         route = _route(place, scope["method"])
         match route:
             case InferenceRoute():
@@ -100,6 +114,12 @@ class Door:
                 await self._serve(route, scope, receive, send)
             case _:
                 assert_never(route)
+
+    def _counted_as(self, place: Place[AnyRoute] | None, scope: Scope) -> str:
+        if place is not None:
+            return place.template
+        segment = _first_segment(scope)
+        return f"/{segment}" if segment in self._beside else NO_ROUTE
 
     async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask for the key, read the body, and only then let FastAPI look at either."""
@@ -119,6 +139,15 @@ def _route(place: Place[AnyRoute] | None, method: str) -> AnyRoute:
     if route is None:
         raise MethodNotAllowed(f"This path takes {place.allowed}.")
     return route
+
+
+def _first_segment(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix("/").partition("/")[0]
+
+
+def _is_a_browser(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
 
 
 def _require_host(headers: Headers) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
-import msgspec
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -12,8 +11,9 @@ from starlette.types import Scope
 from ainfera_server.api import client_shape
 from ainfera_server.catalog.views import ModelShape
 from ainfera_server.dialects.anthropic_messages import server as anthropic_messages
+from ainfera_server.dialects.native import error_writer
 from ainfera_server.dialects.native import server as native
-from ainfera_server.dialects.native import wire as native_wire
+from ainfera_server.dialects.native.error_writer import Mistake
 from ainfera_server.dialects.openai_chat import server as openai_chat
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import AinferaError, Internal, Invalid, RequestError, Unauthenticated
@@ -47,7 +47,7 @@ def answer(problem: Exception, scope: Scope) -> ErrorAnswer:
     """Word whatever went wrong for whoever asked."""
     writer, request_id = _writer(scope), str(scope["state"]["request_id"])
     if isinstance(problem, RequestValidationError) and writer is native:
-        worded = _validation(problem, request_id)
+        worded = _validation(problem)
     else:
         worded = writer.encode_error(error_of(problem), request_id=request_id)
     headers = {"content-type": "application/json", **worded.headers}
@@ -62,8 +62,8 @@ def error_of(problem: Exception) -> AinferaError:
         case AinferaError():
             return problem
         case RequestValidationError():
-            first = _field_errors(problem)[0]
-            param = ".".join(str(part) for part in first.loc[1:])
+            first = _mistakes(problem)[0]
+            param = ".".join(str(part) for part in first.place[1:])
             return Invalid(_sentence(first), param=param)
         case HTTPException():
             return RequestError("The request cannot be read.")
@@ -83,36 +83,31 @@ def _is_under(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(prefix + "/")
 
 
-def _validation(problem: RequestValidationError, request_id: str) -> ErrorAnswer:
+def _validation(problem: RequestValidationError) -> ErrorAnswer:
     """Every mistake with its place, as FastAPI lists them, and never the values that were sent."""
-    mistakes = _field_errors(problem)
-    sentence = _sentence(mistakes[0])
-    steering = native.encode_error(Invalid(sentence), request_id=request_id).headers
-    body = native_wire.Error(
-        error=Invalid.kind, code=Invalid.kind, message=sentence, detail=tuple(mistakes)
-    )
-    return ErrorAnswer(status=Invalid.status, body=msgspec.json.encode(body), headers=steering)
+    mistakes = _mistakes(problem)
+    return error_writer.mistakes_answer(Invalid(_sentence(mistakes[0])), mistakes)
 
 
-def _field_errors(problem: RequestValidationError) -> list[native_wire.FieldError]:
+def _mistakes(problem: RequestValidationError) -> list[Mistake]:
     found = cast("Sequence[Mapping[str, object]]", problem.errors())
     assert found, "what is refused has a mistake"
     return [
-        native_wire.FieldError(
-            loc=tuple(
+        Mistake(
+            place=tuple(
                 part if isinstance(part, int) else _shown(str(part))
                 for part in cast("tuple[int | str, ...]", one["loc"])
             ),
-            msg=_shown(str(one["msg"])),
-            type=str(one["type"]),
+            sentence=_shown(str(one["msg"])),
+            kind=str(one["type"]),
         )
         for one in found
     ]
 
 
-def _sentence(mistake: native_wire.FieldError) -> str:
-    place = ".".join(str(part) for part in mistake.loc[1:]) or "The body"
-    return f"{place}: {mistake.msg}"
+def _sentence(mistake: Mistake) -> str:
+    place = ".".join(str(part) for part in mistake.place[1:]) or "The body"
+    return f"{place}: {mistake.sentence}"
 
 
 def _shown(text: str) -> str:

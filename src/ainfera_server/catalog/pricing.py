@@ -8,12 +8,13 @@ from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 def cost(usage: Usage, prices: Prices) -> UsdMicros:
     """What an answer cost: every class of tokens at its own price, the sum rounded half up once."""
-    prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-    at = prices_at(prices, input_tokens=prompt)
+    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    at = prices_at(prices, input_tokens=usage.input_tokens + usage.cache_read_tokens + written)
     exact = (
         usage.input_tokens * at.input
         + usage.cache_read_tokens * _or_as_input(at.cache_read, at)
         + usage.cache_write_tokens * _or_as_input(at.cache_write, at)
+        + usage.cache_write_1h_tokens * _cache_write_1h(at)
         + usage.output_tokens * at.output
     )
     return UsdMicros(money.rounded_half_up(exact, money.TOKENS_PER_MTOK))
@@ -60,13 +61,20 @@ def _each_class(prices: Prices) -> tuple[UsdMicrosPerMtok, ...]:
         prices.output,
         _or_as_input(prices.cache_read, prices),
         _or_as_input(prices.cache_write, prices),
-        _or_as_input(prices.cache_write_1h, prices),
+        _cache_write_1h(prices),
     )
 
 
 def _dearest_input(prices: Prices) -> UsdMicrosPerMtok:
     named = (prices.input, prices.cache_read, prices.cache_write, prices.cache_write_1h)
     return max(price for price in named if price is not None)
+
+
+def _cache_write_1h(prices: Prices) -> UsdMicrosPerMtok:
+    """Writing for an hour; where a list has one price for writing, it is that."""
+    if prices.cache_write_1h is not None:
+        return prices.cache_write_1h
+    return _or_as_input(prices.cache_write, prices)
 
 
 def _or_as_input(price: UsdMicrosPerMtok | None, prices: Prices) -> UsdMicrosPerMtok:

@@ -36,6 +36,8 @@ TOKENS_OF_TOOL_USE_MAX = 1_024
 """Vendors explain tool use to the model; Anthropic documents 313 to 675 tokens for it."""
 TOKENS_AN_IMAGE_MAX = 10_000
 """Twice the most that Anthropic documents for one picture (4,784), four times Gemini's."""
+TOKENS_A_PART_NOT_UNDERSTOOD_MAX = TOKENS_AN_IMAGE_MAX
+"""It may be a picture that is named by the id of a file, of which the body has no bytes."""
 
 
 def estimated_input_tokens(request: Request) -> int:
@@ -53,11 +55,12 @@ def most_input_tokens(request: Request) -> int:
 
     A byte-level tokenizer never makes more tokens than there are bytes, so bytes bound the texts,
     and the constants bound what a template adds. A picture is bounded by a flat figure, because
-    its size is not known. Where a part of the request was not understood it may still reach a
-    provider of the same dialect, so then no fewer tokens are assumed than the body has bytes.
+    its size is not known. What was not understood may still reach a provider of the same dialect,
+    so then no fewer tokens are assumed than the body has bytes. A document that is only named, by
+    an address or an id, is the one thing that can be longer than this.
     """
     texts = _text_bytes(request)
-    if request.fields_not_understood:
+    if request.fields_not_understood or request.parts_not_understood:
         texts = max(texts, len(request.body))
     return (
         texts
@@ -66,6 +69,7 @@ def most_input_tokens(request: Request) -> int:
         + len(request.tools) * TOKENS_A_TOOL_MAX
         + bool(request.tools) * TOKENS_OF_TOOL_USE_MAX
         + _images(request) * TOKENS_AN_IMAGE_MAX
+        + len(request.parts_not_understood) * TOKENS_A_PART_NOT_UNDERSTOOD_MAX
     )
 
 

@@ -17,7 +17,7 @@ import uvloop
 from ainfera_server import background, telemetry
 from ainfera_server import gateway as gateways
 from ainfera_server import settings as environment_settings
-from ainfera_server.api import app
+from ainfera_server.cli import assembly
 from ainfera_server.cli.http_server import HttpServer
 from ainfera_server.errors import StoreUnavailable
 from ainfera_server.inference import record
@@ -51,7 +51,7 @@ async def _serve(settings: Settings, listener: socket.socket, control: socket.so
         settings, dsn=settings.database_url, writes=record.writes
     ) as gateway:
         server = HttpServer(
-            app.application(gateway), control, drain_timeout_s=settings.drain_timeout_s
+            assembly.doors(gateway), control, drain_timeout_s=settings.drain_timeout_s
         )
         server.listen_to_signals()
         jobs = asyncio.create_task(background.run(gateway), name="background")

@@ -77,7 +77,7 @@ def application(gateway: Gateway) -> ASGIApp:
         for page in PAGES
         for path in (page.path + TWIN, page.path)
     ]
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/dashboard", door.begins, methods=["GET"]),
             Route("/dashboard/", door.begins, methods=["GET"]),
@@ -89,6 +89,8 @@ def application(gateway: Gateway) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _unrouted},
     )
+    app.router.redirect_slashes = False  # It would redirect to whatever the Host header says.
+    return app
 
 
 class _Door:

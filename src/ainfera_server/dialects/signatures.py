@@ -16,8 +16,10 @@ _MARKED: tuple[Dialect, ...] = tuple(
 
 def maker(signature: str) -> Dialect:
     """The dialect whose vendor signed."""
-    mark, dot, _ = signature.partition(".")
-    return next((one for one in _MARKED if dot and one == mark), "anthropic_messages")
+    for dialect in _MARKED:
+        if signature.startswith(f"{dialect}."):
+            return dialect
+    return "anthropic_messages"
 
 
 def marked(dialect: Dialect, text: str) -> str:

@@ -175,15 +175,19 @@ async def _held(
         job.gathered.input_tokens_most, max(max_tokens, wanted), offer.prices
     )
     entry = _hold(gateway, job, offer, amount, failed, attempts)
-    held = await record.hold(gateway, entry)
-    return asked, HeldOffer(
+    held = HeldOffer(
         offer=offer,
         transfer_id=entry.inference.transfer_id,
-        day=held.day,
         amount=amount,
-        max_tokens=max_tokens,
         is_relayed=asked.is_relayed,
     )
+    try:
+        await record.hold(gateway, entry)
+    except asyncio.CancelledError:
+        # The journal writes it all the same, and then gives it back.
+        await _release(gateway, job, held, "client_left", list(attempts))
+        raise
+    return asked, held
 
 
 def _hold(

@@ -122,9 +122,12 @@ class Books:
         return Held(day=day)
 
     def settle(self, entry: Settlement) -> Settled:
-        """Post what the call cost, or release all of it; only the first to come does."""
-        transfer = self.transfers[entry.transfer_id]
-        if not transfer.is_pending:
+        """Post what the call cost, or release all of it; only the first to come does.
+
+        A hold that was refused is not there: its caller left without hearing so.
+        """
+        transfer = self.transfers.get(entry.transfer_id)
+        if transfer is None or not transfer.is_pending:
             return Settled(was_open=False)
         if entry.cost is None:
             state = "expired" if entry.is_expiry else "voided"

@@ -1,14 +1,20 @@
 """A retried call with the same key: the stored answer, and never a second debit."""
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import msgspec
 
 from ainfera_server import identifiers
 from ainfera_server.accounts import sealing
-from ainfera_server.errors import IdempotencyConflict, IdempotencyInProgress, Malformed
+from ainfera_server.errors import (
+    AinferaError,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    Malformed,
+)
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import AgentId, TenantId
 from ainfera_server.inference import store
@@ -33,7 +39,7 @@ def scope(*, tenant_id: TenantId, agent_id: AgentId, route: str, key: str) -> st
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def taken(gateway: Gateway, call: Call) -> AsyncGenerator[StoredAnswer | None]:
     """Take the call's key for the time it runs, or give the answer that it already has.
 
@@ -43,7 +49,12 @@ async def taken(gateway: Gateway, call: Call) -> AsyncGenerator[StoredAnswer | N
     if call.idempotency_scope is None:
         yield None
         return
-    known = await _taken(gateway, call, call.idempotency_scope)
+    taking = asyncio.create_task(_taken(gateway, call, call.idempotency_scope))
+    try:
+        known = await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        await gateway.finish(_unwanted(gateway, call, taking))
+        raise
     if known is not None:
         yield known
         return
@@ -71,6 +82,15 @@ def sealed(gateway: Gateway, taken_scope: str, answer: StoredAnswer) -> str:
         nonce=gateway.random(sealing.NONCE_BYTES),
         purpose=PURPOSE + taken_scope.encode("ascii"),
     )
+
+
+async def _unwanted(
+    gateway: Gateway, call: Call, taking: "asyncio.Task[StoredAnswer | None]"
+) -> None:
+    """Let a key go that was still being taken when its caller left; another's stays as it is."""
+    with contextlib.suppress(AinferaError):
+        if await taking is None:
+            await release(gateway, call)
 
 
 async def _taken(gateway: Gateway, call: Call, wanted: str) -> StoredAnswer | None:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from ainfera_server import money
 from ainfera_server.catalog.offers import Offer
@@ -47,9 +46,7 @@ class HeldOffer:
 
     offer: Offer
     transfer_id: TransferId
-    day: date
     amount: UsdMicros
-    max_tokens: int
     is_relayed: bool
 
 

@@ -15,7 +15,7 @@ from ainfera_server.conversation import Started, StreamEvent, Usage
 from ainfera_server.dialects.sides import StreamEncoder
 from ainfera_server.errors import AinferaError, Internal, ProviderFailed, ServerError
 from ainfera_server.gateway import Gateway
-from ainfera_server.inference import bill, record
+from ainfera_server.inference import bill, idempotency, record
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference.ask import OpenStream, Question, Step
 from ainfera_server.inference.bill import Delivered
@@ -40,10 +40,13 @@ def streamed(
     chunks = _chunks(on_the_way, stream)
 
     async def close() -> None:
-        # A generator that never ran has no `finally`, so what it would do is done here as well.
+        # A generator that never ran has no `finally`, so what it would do is done here. The
+        # provider hears first that nobody listens, however long the database takes.
         await chunks.aclose()
-        await on_the_way.left()
-        await stream.close()
+        try:
+            await stream.close()
+        finally:
+            await on_the_way.left()
 
     return StreamedAnswer(headers=jobs.headers(job, held.offer, None), chunks=chunks, close=close)
 
@@ -139,9 +142,15 @@ class _OnTheWay:
         """Settle what there was. If it cannot be written now, the hold runs out by itself."""
         self._is_billed = True
         try:
-            await record.settle(self._gateway, self._part(failure))
+            await self._gateway.finish(self._settled(self._part(failure)))
         except ServerError:
             log.exception("a broken stream could not be settled")
+
+    async def _settled(self, part: Settlement) -> None:
+        """What cost nothing may be asked again with the same key; what cost is kept for it."""
+        await record.settle(self._gateway, part)
+        if part.cost is None:
+            await idempotency.release(self._gateway, self._job.gathered.call)
 
     def _part(self, failure: str) -> Settlement:
         if self.tally.has_content:

@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from ainfera_server.conversation import Reply, Request
+from ainfera_server.dialects import wishes
 from ainfera_server.dialects.anthropic_messages import (
     failure_reader,
+    reasoning,
     reply_reader,
     request_writer,
     stream_reader,
@@ -48,10 +50,15 @@ def adapt_request(
     max_tokens: int,
     quirks: Quirks,  # noqa: ARG001 (no provider reads this dialect in another way)
 ) -> bytes:
-    """Rewrite a request in this dialect; every value that we do not set keeps its bytes."""
+    """Rewrite a request in this dialect; every value that we do not set keeps its bytes.
+
+    Only reasoning that another vendor wrote does not travel: Anthropic would refuse the request.
+    """
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
-    for name in wire.OUR_FIELDS:
+    for name in wishes.FIELDS:
         fields.pop(name, None)
+    if reasoning.is_foreign_in(request):
+        fields[wire.MESSAGES_FIELD] = reasoning.without_foreign(fields[wire.MESSAGES_FIELD])
     fields[wire.MODEL_FIELD] = Raw(msgspec.json.encode(model))
     if request.max_tokens is None:
         fields[wire.LIMIT_FIELD] = Raw(msgspec.json.encode(max_tokens))

@@ -1,18 +1,14 @@
 """Errors, worded for a caller of the Messages API."""
 
-from collections.abc import Mapping
-
 import msgspec
 from msgspec import Raw
 
 from ainfera_server import sse
-from ainfera_server.conversation import Json
+from ainfera_server.dialects import telling
 from ainfera_server.dialects.anthropic_messages import failure_reader, wire
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import (
     AinferaError,
-    CapExceeded,
-    IdempotencyInProgress,
     InsufficientFunds,
     MoneyRefused,
     NotFound,
@@ -23,32 +19,19 @@ from ainfera_server.errors import (
     Unauthenticated,
 )
 
-FINAL_FAILURES = frozenset({"rejected", "credential_refused", "model_unavailable"})
-"""How an attempt failed when the same attempt would fail again."""
-
-FORWARDED_BYTES_MAX = 64 * 1024
-"""No vendor's refusal is longer; what is gets our words instead."""
-
 OVERLOADED_STATUS = 529
 
 
 def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
-    """Word an error as an HTTP answer; a vendor's own refusal in this dialect as it came.
-
-    Claude Code mends its requests by the vendor's wording, so that may not change.
-    """
-    if isinstance(error, ProviderFailed) and _is_in_the_vendors_words(error):
-        assert error.upstream_status is not None, "what a vendor refused came with a status"
-        return ErrorAnswer(
-            status=error.upstream_status,
-            body=error.upstream_body,
-            headers={**_steering_headers(error), **_vendors_steering(error)},
-        )
+    """Word an error as an HTTP answer; a vendor's own error in this dialect as it came."""
+    forwarded = telling.in_the_vendors_words(error, "anthropic_messages", is_envelope=_is_envelope)
+    if forwarded is not None:
+        return forwarded
     status, kind = _status_and_type(error)
     return ErrorAnswer(
         status=status,
         body=_body(error, kind, request_id),
-        headers=_steering_headers(error),
+        headers=telling.steering(error),
     )
 
 
@@ -59,52 +42,17 @@ def stream_error(error: AinferaError, *, request_id: str) -> bytes:
     """
     _, kind = _status_and_type(error)
     if isinstance(error, ProviderFailed) and error.reason in {"unavailable", "rate_limited"}:
-        kind = failure_reader.vendors_type(error.upstream_body) or kind
+        kind = failure_reader.vendors_type(error) or kind
     return sse.encode(_body(error, kind, request_id), name=wire.ERROR_EVENT)
 
 
-def _steering_headers(error: AinferaError) -> dict[str, str]:
-    """Whether and when to try again; Claude Code repeats even a 400 unless it is told."""
-    steering: dict[str, str] = {}
-    if _is_final(error):
-        steering["x-should-retry"] = "false"
-    if error.retry_after_s is not None:
-        steering["retry-after"] = str(error.retry_after_s)
-    return steering
-
-
-def _vendors_steering(error: ProviderFailed) -> Mapping[str, str]:
-    names = failure_reader.STEERING_HEADERS
-    given = {name.lower(): value for name, value in error.upstream_headers.items()}
-    return {name: value for name, value in given.items() if name in names}
-
-
-def _is_in_the_vendors_words(error: ProviderFailed) -> bool:
-    """Whether the caller may see the vendor's refusal as it is: of this dialect, and no secret."""
-    body = error.upstream_body
-    if error.reason != "rejected" or error.upstream_status is None:
-        return False
-    if len(body) > FORWARDED_BYTES_MAX:
-        return False
+def _is_envelope(body: bytes) -> bool:
     try:
         msgspec.json.decode(body, type=wire.UpstreamErrorAnswer)
         says_what_it_is = msgspec.json.decode(body, type=wire.Typed)
-        text = body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return says_what_it_is.type == wire.ERROR_EVENT and not failure_reader.holds_a_key(text)
-
-
-def _is_final(error: AinferaError) -> bool:
-    match error:
-        case IdempotencyInProgress():
-            return False
-        case RequestError() | MoneyRefused():
-            return True
-        case ProviderFailed(reason=reason):
-            return reason in FINAL_FAILURES
-        case _:
-            return False
+    return says_what_it_is.type == wire.ERROR_EVENT
 
 
 def _status_and_type(error: AinferaError) -> tuple[int, str]:
@@ -125,6 +73,10 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
             return error.status, "invalid_request_error"
         case Overloaded():
             return OVERLOADED_STATUS, "overloaded_error"
+        case ProviderFailed(reason="rate_limited"):
+            return 429, "rate_limit_error"
+        case ProviderFailed(reason="unavailable"):
+            return OVERLOADED_STATUS, "overloaded_error"
         case ProviderFailed(reason="timeout"):
             return 504, "timeout_error"
         case _:
@@ -132,23 +84,10 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
 
 
 def _body(error: AinferaError, kind: str, request_id: str) -> bytes:
-    facts = _facts(error)
-    details: dict[str, Json] = {**facts, "error_code": _error_code(error)}
-    detail: dict[str, Json] = {**facts, "code": error.code, "message": error.sentence}
+    details = {**telling.facts(error), "error_code": _error_code(error)}
     told = wire.Error(type=kind, message=error.sentence, details=_raw(details))
-    return msgspec.json.encode(
-        wire.ErrorAnswer(error=told, request_id=request_id, detail=_raw(detail))
-    )
-
-
-def _facts(error: AinferaError) -> Mapping[str, Json]:
-    match error:
-        case CapExceeded(reason=reason):
-            return {**error.facts, "reason": reason}
-        case ProviderFailed(reason=reason, upstream_status=upstream_status):
-            return {**error.facts, "reason": reason, "upstream_status": upstream_status}
-        case _:
-            return error.facts
+    detail = _raw(telling.detail(error, request_id=request_id))
+    return msgspec.json.encode(wire.ErrorAnswer(error=told, request_id=request_id, detail=detail))
 
 
 def _error_code(error: AinferaError) -> str:
@@ -156,5 +95,5 @@ def _error_code(error: AinferaError) -> str:
     return "wallet_insufficient" if isinstance(error, InsufficientFunds) else error.code
 
 
-def _raw(value: Mapping[str, Json]) -> Raw:
+def _raw(value: object) -> Raw:
     return Raw(msgspec.json.encode(value))

@@ -1,16 +1,12 @@
 """Answers that are errors, as vendors of this dialect write them."""
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.anthropic_messages import wire
 from ainfera_server.errors import FailureReason, ProviderFailed
-
-MESSAGE_CHARACTERS_MAX = 500
-RETRY_AFTER_S_MAX = 86_400
-STEERING_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
 
 REASONS: Mapping[str, FailureReason] = {
     "invalid_request_error": "rejected",
@@ -26,107 +22,69 @@ REASONS: Mapping[str, FailureReason] = {
 
 UNAVAILABLE = frozenset({"api_error", "overloaded_error"})
 
-_KEY = re.compile(
-    r"(?i:bearer\s+[\w.~+/*-]+=*)"
-    r"|\b(?:sk|pk|rk|gsk|xai|key|fw|tgp|ainfera)[-_](?=[\w*.-]*[\d*])[\w*.-]{6,}"
-    r"|\bAIza[\w*-]{6,}"
-    r"|\b[A-Za-z0-9]{32,}\b"
-    r"|[\w-]{40,}"
-)
+SPENT_ACCOUNT = frozenset({"enforced_spend_limit_reached"})
+"""Codes that come with a 429 and speak of our own account at the vendor."""
 
 
 def failure(*, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
     """Read an answer with an error status."""
-    kind, message = _words(body)
-    sentence = f"The provider answered with status {status}."
-    if message:
-        sentence = f"The provider answered with status {status}: {shown(message)}"
-    lowered = {name.lower(): value for name, value in headers.items()}
-    failed = ProviderFailed(
-        sentence,
-        reason=_reason(status, kind, message),
-        upstream_status=status,
-        upstream_body=body,
-        upstream_headers={
-            name: value for name, value in lowered.items() if name in STEERING_HEADERS
-        },
+    said = _error(body)
+    return failures.answered(
+        dialect="anthropic_messages",
+        status=status,
+        headers=headers,
+        body=body,
+        reason=_reason(status, said),
+        message=said.message or "",
     )
-    failed.retry_after_s = _retry_after_s(lowered)
-    return failed
 
 
 def reported(body: bytes) -> ProviderFailed:
     """Read an error that came inside a stream that had begun, or with a status of success."""
-    kind, message = _words(body)
-    return ProviderFailed(
-        f"The provider reported an error: {shown(message) or 'it did not say which.'}",
-        reason=REASONS.get(kind, "unavailable"),
-        upstream_body=body,
+    said = _error(body)
+    return failures.reported(
+        dialect="anthropic_messages",
+        reason=REASONS.get(said.type or "", "unavailable"),
+        message=said.message or "",
+        body=body,
     )
 
 
-def malformed(what: str) -> ProviderFailed:
-    """An answer that this dialect cannot say."""
-    return ProviderFailed(f"The provider's answer is broken: {what}.", reason="malformed")
-
-
-def shown(message: str) -> str:
-    """A vendor's words as a caller may see them: without keys, and not without end."""
-    # A key that the cut would shorten beyond recognition is removed before it.
-    return _KEY.sub("[removed]", message[: 2 * MESSAGE_CHARACTERS_MAX])[:MESSAGE_CHARACTERS_MAX]
-
-
-def holds_a_key(text: str) -> bool:
-    """Whether something in the text looks like a credential."""
-    return _KEY.search(text) is not None
-
-
-def vendors_type(body: bytes) -> str:
+def vendors_type(failed: ProviderFailed) -> str:
     """The vendor's own word for what went wrong, if this dialect has it; else empty."""
-    kind, _ = _words(body)
-    return kind if kind in REASONS or kind in UNAVAILABLE else ""
+    kind = _error(failed.upstream_body).type
+    return kind if kind is not None and (kind in REASONS or kind in UNAVAILABLE) else ""
 
 
-def _reason(status: int, kind: str, message: str) -> FailureReason:
-    match status:
-        case 429:
-            return "rate_limited"
-        case 401 | 402 | 403:
-            # 402 is about our account at the provider; the caller's own wallet is another matter.
-            return "credential_refused"
-        case 404:
-            return "model_unavailable"
-        case 408 | 504:
-            return "timeout"
-        case _ if status >= 500 or status < 400:
-            return "unavailable"
-        case _ if kind == "billing_error" or "credit balance is too low" in message:
-            # Anthropic has said the latter with 400, and it is our balance that it speaks of.
-            return "credential_refused"
-        case _:
-            return "rejected"
+def _reason(status: int, said: wire.LooseError) -> FailureReason:
+    # Anthropic has said the last of these with 400, and it is our balance that it speaks of.
+    is_about_our_account = (
+        said.type == "billing_error"
+        or _error_code(said) in SPENT_ACCOUNT
+        or "credit balance is too low" in (said.message or "")
+    )
+    if is_about_our_account and 400 <= status < 500:
+        return "credential_refused"
+    return failures.reason_of(status) or "rejected"
 
 
-def _words(body: bytes) -> tuple[str, str]:
-    """The type and the message, as far as they can be read; a proxy's page has neither."""
+def _error(body: bytes) -> wire.LooseError:
+    """The error, as far as it can be read; a proxy's page is none."""
     try:
         said = msgspec.json.decode(body, type=wire.LooseErrorAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "", ""
+        return wire.LooseError()
     match said.error:
-        case wire.LooseError(type=kind, message=message):
-            return kind or "", message or ""
+        case wire.LooseError() as error:
+            return error
         case None:
-            return "", said.message or ""
+            return wire.LooseError(message=said.message)
         case message:
-            return "", message
+            return wire.LooseError(message=message)
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """Whole seconds, rounded up; a date would need a clock and is left out."""
-    for name, units_in_a_second in (("retry-after-ms", 1000), ("retry-after", 1)):
-        whole, _, rest = headers.get(name, "").strip().partition(".")
-        if whole.isascii() and whole.isdecimal() and len(whole) <= 12:
-            units = int(whole) + (rest.strip("0") != "")
-            return min(-(-units // units_in_a_second), RETRY_AFTER_S_MAX)
-    return None
+def _error_code(said: wire.LooseError) -> str | None:
+    try:
+        return msgspec.json.decode(said.details, type=wire.ErrorDetails).error_code
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

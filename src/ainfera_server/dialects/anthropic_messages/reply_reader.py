@@ -13,6 +13,7 @@ from ainfera_server.conversation import (
     ToolCall,
     Usage,
 )
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.anthropic_messages import failure_reader, wire
 from ainfera_server.errors import ProviderFailed
 
@@ -44,7 +45,7 @@ def reply(body: bytes) -> Reply:
         answer = msgspec.json.decode(body, type=wire.Answer)
         parts = tuple(_parts(answer.content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise failure_reader.malformed(f"{error}") from None
+        raise failures.malformed(f"{error}") from None
     return Reply(
         reply_id=answer.id,
         model=answer.model,
@@ -77,12 +78,20 @@ def usage(counted: wire.Usage | None) -> Usage | None:
     if counted is None or (counted.input_tokens is None and counted.output_tokens is None):
         return None
     output = counted.output_tokens or 0
+    created = counted.cache_creation or wire.CacheCreation()
+    for_an_hour = created.ephemeral_1h_input_tokens or 0
+    written = counted.cache_creation_input_tokens
+    if written is None:
+        written = (created.ephemeral_5m_input_tokens or 0) + for_an_hour
+    if for_an_hour > written:
+        raise failures.malformed("it counts more tokens in a part of a cache than in the whole")
     details = counted.output_tokens_details
     thinking = (details.thinking_tokens or 0) if details is not None else 0
     return Usage(
         input_tokens=counted.input_tokens or 0,
         cache_read_tokens=counted.cache_read_input_tokens or 0,
-        cache_write_tokens=counted.cache_creation_input_tokens or 0,
+        cache_write_tokens=written - for_an_hour,
+        cache_write_1h_tokens=for_an_hour,
         output_tokens=output,
         # The vendor says that this count may be off by a few tokens.
         reasoning_tokens=min(thinking, output),
@@ -93,7 +102,7 @@ def arguments(raw: Raw) -> str:
     """The text of a tool call's arguments. Raises ProviderFailed when they are no object."""
     text = bytes(raw)
     if not text.startswith(b"{"):
-        raise failure_reader.malformed("the input of a tool call is not an object")
+        raise failures.malformed("the input of a tool call is not an object")
     return text.decode()
 
 

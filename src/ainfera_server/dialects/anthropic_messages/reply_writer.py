@@ -62,7 +62,11 @@ def usage(counted: Usage) -> wire.Usage:
         details = wire.OutputDetails(thinking_tokens=counted.reasoning_tokens)
     return wire.Usage(
         input_tokens=counted.input_tokens,
-        cache_creation_input_tokens=counted.cache_write_tokens,
+        cache_creation_input_tokens=counted.cache_write_tokens + counted.cache_write_1h_tokens,
+        cache_creation=wire.CacheCreation(
+            ephemeral_5m_input_tokens=counted.cache_write_tokens,
+            ephemeral_1h_input_tokens=counted.cache_write_1h_tokens,
+        ),
         cache_read_input_tokens=counted.cache_read_tokens,
         output_tokens=counted.output_tokens,
         output_tokens_details=details,

@@ -40,7 +40,7 @@ def request(body: bytes) -> Request:
         model=asked.model,
         messages=(*system, *said),
         tools=tools,
-        tool_choice=_tool_choice(asked.tool_choice, tools, left),
+        tool_choice=_tool_choice(asked, left),
         parallel_tool_calls=_parallel_tool_calls(asked.tool_choice),
         max_tokens=asked.max_tokens,
         temperature=asked.temperature,
@@ -100,13 +100,18 @@ def _split_by_speaker(parts: tuple[Part, ...]) -> Iterator[Message]:
         yield Message(role="user", parts=tuple(asked))
 
 
+def _names_of_anthropics_tools(said: tuple[Raw, ...]) -> Iterator[str | None]:
+    kinds = (msgspec.json.decode(raw, type=wire.ToolKind) for raw in said)
+    return (one.name for one in kinds if not one.is_the_callers)
+
+
 def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
     """The caller's own tools; those that Anthropic runs stay in the body."""
     for position, raw in enumerate(said):
         place = f"tools.{position}"
-        kind = strict_json.read(raw, wire.ToolKind, place=place).type
-        if kind not in {None, "custom"}:
-            left.note_field(f"tools.{kind}")
+        kind = strict_json.read(raw, wire.ToolKind, place=place)
+        if not kind.is_the_callers:
+            left.note_field(f"tools.{kind.type}")
             continue
         tool = strict_json.read(raw, wire.Tool, place=place)
         if not tool.name:
@@ -119,10 +124,9 @@ def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
         yield Tool(name=tool.name, description=tool.description, parameters=JsonText(schema))
 
 
-def _tool_choice(
-    said: wire.ToolChoice | None, tools: tuple[Tool, ...], left: LeftBehind
-) -> ToolChoice | None:
-    """How free the model is. One who demands a tool that Anthropic runs demands Anthropic."""
+def _tool_choice(asked: wire.MessagesRequest, left: LeftBehind) -> ToolChoice | None:
+    """How free the model is. Whoever demands a tool that Anthropic runs demands Anthropic."""
+    said = asked.tool_choice
     if said is None:
         return None
     match said.type:
@@ -133,7 +137,7 @@ def _tool_choice(
         case "tool":
             if not said.name:
                 raise Invalid("`tool_choice.name` names the tool.", param="tool_choice.name")
-            if said.name not in {one.name for one in tools}:
+            if said.name in _names_of_anthropics_tools(asked.tools or ()):
                 left.note_part("tool_choice")
             return ToolChoice(mode="named", name=said.name)
 

@@ -158,7 +158,8 @@ def _block(part: Part, place: str) -> wire.Block | None:
         case Thinking(redacted=str(data)):
             return wire.RedactedThinkingBlock(data=data)
         case Thinking(text=text, signature=signature):
-            return wire.ThinkingBlock(thinking=text, signature=signature or "")
+            assert signature is not None, "what Anthropic signed has a signature"
+            return wire.ThinkingBlock(thinking=text, signature=signature)
 
 
 def _image(part: Image, place: str) -> wire.ImageBlock:

@@ -14,6 +14,7 @@ from ainfera_server.conversation import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.anthropic_messages import failure_reader, reply_reader, wire
 from ainfera_server.dialects.anthropic_messages.reply_reader import AnswerBlock
 from ainfera_server.sse import Event
@@ -71,11 +72,11 @@ class Decoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if event.name == wire.ERROR_EVENT:
                 raise failure_reader.reported(event.data) from None
-            raise failure_reader.malformed(f"{error}") from None
+            raise failures.malformed(f"{error}") from None
 
     def _read(self, event: wire.StreamEvent) -> tuple[StreamEvent, ...]:
         if self._has_started == isinstance(event, wire.Start):
-            raise failure_reader.malformed("a stream starts once, and before anything else")
+            raise failures.malformed("a stream starts once, and before anything else")
         match event:
             case wire.Start(message=message):
                 return (self._started(message),)
@@ -109,7 +110,7 @@ class Decoder:
 
     def _block_started(self, event: wire.BlockStart) -> tuple[StreamEvent, ...]:
         if event.index in self._open:
-            raise failure_reader.malformed(f"block {event.index} starts twice")
+            raise failures.malformed(f"block {event.index} starts twice")
         block = reply_reader.block(event.content_block)
         opened = _OpenBlock(None if block is None else type(block))
         self._open[event.index] = opened
@@ -142,12 +143,12 @@ class Decoder:
     def _block_delta(self, event: wire.BlockDelta) -> tuple[StreamEvent, ...]:
         block = self._open.get(event.index)
         if block is None:
-            raise failure_reader.malformed(f"block {event.index} is not open")
+            raise failures.malformed(f"block {event.index} is not open")
         form = wire.DELTAS.get(msgspec.json.decode(event.delta, type=wire.Typed).type)
         if form is None or block.form is None:
             return ()
         if block.form is not _SAID_IN[form]:
-            raise failure_reader.malformed(f"block {event.index} is of another type than its delta")
+            raise failures.malformed(f"block {event.index} is of another type than its delta")
         match msgspec.json.decode(event.delta, type=form):
             case wire.TextDelta(text=text):
                 return (TextDelta(index=self._index(block), text=text),) if text else ()
@@ -164,7 +165,7 @@ class Decoder:
     def _block_stopped(self, index: int) -> tuple[StreamEvent, ...]:
         block = self._open.pop(index, None)
         if block is None:
-            raise failure_reader.malformed(f"block {index} is not open")
+            raise failures.malformed(f"block {index} is not open")
         if block.arguments is None:
             return ()
         return (ToolCallDelta(index=self._index(block), arguments=block.arguments),)
@@ -178,7 +179,7 @@ class Decoder:
 
     def _ended(self) -> Ended:
         if self._open:
-            raise failure_reader.malformed("it ended within a block")
+            raise failures.malformed("it ended within a block")
         self._has_ended = True
         return Ended(
             finish_reason=reply_reader.finish_reason(self._ending.stop_reason),

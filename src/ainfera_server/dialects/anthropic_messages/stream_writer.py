@@ -16,7 +16,8 @@ from ainfera_server.conversation import (
     ToolCallStarted,
     Usage,
 )
-from ainfera_server.dialects.anthropic_messages import failure_reader, reply_writer, wire
+from ainfera_server.dialects import failures
+from ainfera_server.dialects.anthropic_messages import reply_writer, wire
 from ainfera_server.dialects.sides import Envelope
 
 WAITING_CHARACTERS_MAX = 1024 * 1024
@@ -122,7 +123,7 @@ class Encoder:
             return
         self._waiting_characters += _characters(event)
         if self._waiting_characters > WAITING_CHARACTERS_MAX:
-            raise failure_reader.malformed("it mixes more of its tool calls than can be sorted out")
+            raise failures.malformed("it mixes more of its tool calls than can be sorted out")
 
     def _opened(self, part: int) -> Iterator[bytes]:
         """Open a block for what waits longest, or write it whole when it is a single event."""
@@ -141,7 +142,7 @@ class Encoder:
             case ToolCallDelta(arguments=arguments):
                 self._take_first(part)
                 if arguments.strip():
-                    raise failure_reader.malformed("a tool call goes on after its arguments ended")
+                    raise failures.malformed("a tool call goes on after its arguments ended")
                 return
         self._open = _OpenBlock(part, block)
         start = wire.WrittenBlockStart(index=self._blocks, content_block=block)

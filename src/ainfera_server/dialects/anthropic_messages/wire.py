@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-OUR_FIELDS = ("agent_id", "task_type", "routing_hint", "caps")
-"""What a caller says to us in the body; no vendor knows these."""
-
 TYPE_FIELD = "type"
 MODEL_FIELD = "model"
+MESSAGES_FIELD = "messages"
+CONTENT_FIELD = "content"
 LIMIT_FIELD = "max_tokens"
 CACHE_CONTROL_FIELD = "cache_control"
+THINKING = "thinking"
 VERSION = "2023-06-01"
 MESSAGE_ID_PREFIX = "msg_"
 NOTHING = Raw()
@@ -109,6 +109,12 @@ class ToolKind(Struct, frozen=True):
     """A tool with another `type` than "custom" is one that Anthropic runs or defines."""
 
     type: str | None = None
+    name: str | None = None
+
+    @property
+    def is_the_callers(self) -> bool:
+        """Whether the caller runs it and says what it takes."""
+        return self.type in {None, "custom"}
 
 
 class ToolChoice(Struct, frozen=True, omit_defaults=True):
@@ -185,15 +191,26 @@ class WrittenRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     stream: bool | None = None
 
 
+class CacheCreation(Struct, frozen=True):
+    """What was written to a cache, by how long it lives there."""
+
+    ephemeral_5m_input_tokens: TokenCount | None = None
+    ephemeral_1h_input_tokens: TokenCount | None = None
+
+
 class OutputDetails(Struct, frozen=True):
     thinking_tokens: TokenCount | None = None
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """Tokens; what was read from or written to a cache is not part of `input_tokens`."""
+    """Tokens; what was read from or written to a cache is not part of `input_tokens`.
+
+    `cache_creation` says again what `cache_creation_input_tokens` is the sum of.
+    """
 
     input_tokens: TokenCount | None = None
     cache_creation_input_tokens: TokenCount | None = None
+    cache_creation: CacheCreation | None = None
     cache_read_input_tokens: TokenCount | None = None
     output_tokens: TokenCount | None = None
     output_tokens_details: OutputDetails | None = None
@@ -336,9 +353,14 @@ class UpstreamErrorAnswer(Struct, frozen=True, tag_field="type", tag="error"):
     error: UpstreamError
 
 
+class ErrorDetails(Struct, frozen=True):
+    error_code: str | None = None
+
+
 class LooseError(Struct, frozen=True):
     type: str | None = None
     message: str | None = None
+    details: Raw = NOTHING
 
 
 class LooseErrorAnswer(Struct, frozen=True):

@@ -1,10 +1,13 @@
 """Errors, worded for a caller of the native API."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import msgspec
 
 from ainfera_server.conversation import Json
+from ainfera_server.dialects import scrubbing, telling
 from ainfera_server.dialects.native import wire
-from ainfera_server.dialects.openai_chat import error_writer, failure_reader
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import (
     AinferaError,
@@ -21,6 +24,25 @@ NAMES_AT_THE_TOP = ("model", "provider", "backend", "hint")
 """Facts that clients look for beside `error` rather than inside `detail`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A value that cannot be: where it stands, `("body", "messages", 0)`, and what is wrong."""
+
+    place: tuple[str | int, ...]
+    sentence: str
+    kind: str
+
+
+def mistakes_answer(error: Invalid, mistakes: Sequence[Mistake]) -> ErrorAnswer:
+    """Word a refusal that knows of several mistakes, each with its place, as FastAPI lists them."""
+    body = wire.Error(
+        error=error.code, code=error.code, message=error.sentence, detail=_field_errors(mistakes)
+    )
+    return ErrorAnswer(
+        status=error.status, body=msgspec.json.encode(body), headers=telling.steering(error)
+    )
+
+
 def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
     """Word an error as an HTTP answer."""
     at_the_top = {name: error.facts[name] for name in NAMES_AT_THE_TOP if name in error.facts}
@@ -35,15 +57,19 @@ def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
     return ErrorAnswer(
         status=_status(error),
         body=msgspec.json.encode(body),
-        headers=error_writer.steering_headers(error),
+        headers=telling.steering(error),
     )
 
 
 def _status(error: AinferaError) -> int:
     """The status; what cannot be read is a 422 here, as FastAPI answers it."""
-    if error_writer.is_timeout(error):
-        return 504
-    return Invalid.status if isinstance(error, Malformed) else error.status
+    match error:
+        case Malformed():
+            return Invalid.status
+        case ProviderFailed(reason="timeout"):
+            return 504
+        case _:
+            return error.status
 
 
 def _detail(
@@ -56,12 +82,18 @@ def _detail(
             place, kind = _place(error), "value_error"
             if isinstance(error, Malformed) and len(place) == 1:
                 kind = "json_invalid"
-            return (wire.FieldError(loc=place, msg=error.sentence, type=kind),)
+            return _field_errors([Mistake(place=place, sentence=error.sentence, kind=kind)])
         case ProviderFailed():
-            told = error_writer.detail(error, request_id=request_id)
+            told = telling.detail(error, request_id=request_id)
             return {**told, "upstream_body": _upstream_body(error)}
         case _:
-            return error_writer.detail(error, request_id=request_id)
+            return telling.detail(error, request_id=request_id)
+
+
+def _field_errors(mistakes: Sequence[Mistake]) -> tuple[wire.FieldError, ...]:
+    return tuple(
+        wire.FieldError(loc=one.place, msg=one.sentence, type=one.kind) for one in mistakes
+    )
 
 
 def _place(error: Malformed | Invalid) -> tuple[str | int, ...]:
@@ -76,4 +108,4 @@ def _upstream_body(error: ProviderFailed) -> str | None:
     if error.reason == "credential_refused" or not error.upstream_body:
         return None
     text = error.upstream_body.decode("utf-8", "replace")
-    return failure_reader.without_keys(text, characters_max=UPSTREAM_CHARACTERS_MAX)
+    return scrubbing.without_secrets(text, characters_max=UPSTREAM_CHARACTERS_MAX)

@@ -3,14 +3,14 @@
 import msgspec
 from msgspec import Raw
 
-from ainfera_server.conversation import Reply, Text, Thinking, ToolCall
+from ainfera_server.conversation import Reply, Text, Thinking, ToolCall, Usage
 from ainfera_server.dialects.native import wire
 from ainfera_server.dialects.sides import Envelope
 
 
 def reply(answered: Reply, envelope: Envelope) -> bytes:
     """Write a whole answer; `input_tokens` counts what was read from a cache too."""
-    usage = answered.usage
+    usage = answered.usage or Usage()
     return msgspec.json.encode(
         wire.Answer(
             inference_id=envelope.inference_id,
@@ -22,12 +22,8 @@ def reply(answered: Reply, envelope: Envelope) -> bytes:
             provider=envelope.provider,
             finish_reason=answered.finish_reason,
             finish_reason_native=answered.finish_reason_native,
-            input_tokens=(
-                usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-                if usage is not None
-                else 0
-            ),
-            output_tokens=usage.output_tokens if usage is not None else 0,
+            input_tokens=_prompt_tokens(usage),
+            output_tokens=usage.output_tokens,
             cost_usd=envelope.cost_usd,
         )
     )
@@ -46,6 +42,11 @@ def adapted(body: bytes, envelope: Envelope) -> bytes:
     fields = msgspec.json.decode(body, type=dict[str, Raw])
     added = msgspec.json.decode(msgspec.json.encode(ours), type=dict[str, Raw])
     return msgspec.json.encode(fields | added)
+
+
+def _prompt_tokens(usage: Usage) -> int:
+    cached = usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + cached
 
 
 def _blocks(answered: Reply) -> tuple[wire.Block, ...] | None:

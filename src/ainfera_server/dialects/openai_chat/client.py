@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from ainfera_server.conversation import Reply, Request
+from ainfera_server.dialects import carrying, wishes
 from ainfera_server.dialects.openai_chat import (
     failure_reader,
     reply_reader,
@@ -33,12 +34,13 @@ def encode_request(request: Request, *, model: str, max_tokens: int, quirks: Qui
 
     `top_k` stays behind: OpenAI refuses a field that it does not know.
     """
+    carrying.refuse_lost_parts(request)
     tools = request_writer.tools(request)
     asked_format = request.response_format
     takes_completion_limit = quirks.max_tokens_field == "max_completion_tokens"
     asks_for_usage = request.stream and quirks.takes_stream_options
     return msgspec.json.encode(
-        wire.ChatRequest(
+        wire.WrittenRequest(
             model=model,
             messages=request_writer.messages(request.messages),
             tools=tools,
@@ -64,7 +66,7 @@ def adapt_request(request: Request, *, model: str, max_tokens: int, quirks: Quir
     reads: a limit that is overlooked would let the answer cost more than was set aside for it.
     """
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
-    for name in wire.OUR_FIELDS:
+    for name in wishes.FIELDS:
         fields.pop(name, None)
     fields[wire.MODEL_FIELD] = Raw(msgspec.json.encode(model))
     limits = [fields.pop(name, wire.NOTHING) for name in wire.LIMIT_FIELDS]

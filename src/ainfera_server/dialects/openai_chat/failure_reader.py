@@ -1,45 +1,40 @@
 """Answers that are errors, as vendors of this dialect write them."""
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_chat import wire
 from ainfera_server.errors import FailureReason, ProviderFailed
-
-MESSAGE_CHARACTERS_MAX = 500
-STEERING_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
 
 CREDENTIAL_CODES = frozenset({"invalid_api_key", "API_KEY_INVALID", "UNAUTHENTICATED"})
 MODEL_CODES = frozenset({"model_not_found", "model_not_available", "model_decommissioned"})
 """OpenAI's and xAI's, Together's and Groq's; Groq gives the last of them a status of 400."""
 
-_KEY = re.compile(
-    r"(?i:bearer\s+[\w.~+/*-]+=*)"
-    r"|\b(?:sk|pk|rk|gsk|xai|key|fw|tgp|ainfera)[-_](?=[\w*.-]*[\d*])[\w*.-]{6,}"
-    r"|\bAIza[\w*-]{6,}"
-    r"|\b[A-Za-z0-9]{32,}\b"
-    r"|[\w-]{40,}"
+SPENT_ACCOUNT = frozenset(
+    {
+        *("insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"),
+        *("project_spend_limit_exceeded", "organization_spend_limit_exceeded"),
+        "organization_usage_limit_exceeded",
+    }
 )
+"""What comes with a 429 and speaks of our own account at the vendor, not of haste.
+
+https://developers.openai.com/api/docs/guides/error-codes
+"""
 
 
 def failure(*, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
     """Read an answer with an error status."""
-    said = _envelope(body)
-    message, codes = _words(said)
-    sentence = f"The provider answered with status {status}."
-    if message:
-        sentence = f"The provider answered with status {status}: {shown(message)}"
-    lowered = {name.lower(): value for name, value in headers.items()}
-    return ProviderFailed(
-        sentence,
+    message, codes = _words(_envelope(body))
+    return failures.answered(
+        dialect="openai_chat",
+        status=status,
+        headers=headers,
+        body=body,
         reason=_reason(status, message, codes),
-        upstream_status=status,
-        upstream_body=body,
-        upstream_headers={
-            name: value for name, value in lowered.items() if name in STEERING_HEADERS
-        },
+        message=message,
     )
 
 
@@ -50,62 +45,27 @@ def reported(body: bytes) -> ProviderFailed:
     reason: FailureReason = "unavailable"
     if status is not None:
         reason = _reason(status, message, codes)
-    elif not codes.isdisjoint(CREDENTIAL_CODES):
+    elif not codes.isdisjoint(CREDENTIAL_CODES | SPENT_ACCOUNT):
         reason = "credential_refused"
     elif any("rate_limit" in one for one in codes):
         reason = "rate_limited"
     elif any("invalid_request" in one for one in codes):
         reason = "rejected"
-    return ProviderFailed(
-        f"The provider reported an error: {shown(message) or 'it did not say which.'}",
-        reason=reason,
-        upstream_status=status,
-    )
-
-
-def malformed(what: str) -> ProviderFailed:
-    """An answer that this dialect cannot say."""
-    return ProviderFailed(f"The provider's answer is broken: {what}.", reason="malformed")
-
-
-def holds_a_key(text: str) -> bool:
-    """Whether something in the text looks like a credential."""
-    return _KEY.search(text) is not None
-
-
-def shown(message: str) -> str:
-    """A vendor's words as a caller may see them: without keys, and not without end."""
-    return without_keys(message, characters_max=MESSAGE_CHARACTERS_MAX)
-
-
-def without_keys(text: str, *, characters_max: int) -> str:
-    """The beginning of the text, less whatever looks like a credential in it.
-
-    It is cut after that: half a key no longer looks like one. Four times as much is looked at.
-    """
-    return _KEY.sub("[removed]", text[: 4 * characters_max])[:characters_max]
+    return failures.reported(dialect="openai_chat", reason=reason, message=message, status=status)
 
 
 def _reason(status: int, message: str, codes: frozenset[str]) -> FailureReason:
-    match status:
-        case 429:
-            return "rate_limited"
-        case 401 | 402 | 403:
-            # 402 is about our account at the provider; the caller's own wallet is another matter.
-            return "credential_refused"
-        case 404:
-            return "model_unavailable"
-        case 408 | 504:
-            return "timeout"
-        case _ if status >= 500 or status < 400:
-            return "unavailable"
-        case _ if not codes.isdisjoint(MODEL_CODES):
-            return "model_unavailable"
-        case _ if not codes.isdisjoint(CREDENTIAL_CODES) or "api key" in message.lower():
-            # Gemini and xAI answer a wrong key with 400.
-            return "credential_refused"
-        case _:
-            return "rejected"
+    if status == 429 and not codes.isdisjoint(SPENT_ACCOUNT):
+        return "credential_refused"
+    reason = failures.reason_of(status)
+    if reason is not None:
+        return reason
+    if not codes.isdisjoint(MODEL_CODES):
+        return "model_unavailable"
+    if not codes.isdisjoint(CREDENTIAL_CODES) or "api key" in message.lower():
+        # Gemini and xAI answer a wrong key with 400.
+        return "credential_refused"
+    return "rejected"
 
 
 def _envelope(body: bytes) -> wire.UpstreamErrorAnswer:

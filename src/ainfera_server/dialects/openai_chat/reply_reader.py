@@ -11,6 +11,7 @@ from ainfera_server.conversation import (
     ToolCall,
     Usage,
 )
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_chat import failure_reader, wire
 from ainfera_server.errors import ProviderFailed
 
@@ -35,7 +36,7 @@ def answer(body: bytes) -> wire.Answer:
     try:
         found = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise failure_reader.malformed(f"{error}") from None
+        raise failures.malformed(f"{error}") from None
     if bytes(found.error) not in {b"", b"null"}:
         raise failure_reader.reported(body)
     return found
@@ -46,7 +47,7 @@ def reply(body: bytes) -> Reply:
     found = answer(body)
     choice = next(iter(found.choices or ()), None)
     if choice is None or choice.message is None:
-        raise failure_reader.malformed("it holds no choice with a message")
+        raise failures.malformed("it holds no choice with a message")
     reply_id = found.id or ""
     thinking, text = thinking_of(choice.message), text_of(choice.message)
     calls = tuple(
@@ -130,7 +131,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
     fresh = counted.prompt_tokens - cached - written
     counts = (fresh, cached, written, counted.completion_tokens, reasoning, total)
     if not all(0 <= one <= TOKENS_MAX for one in counts):
-        raise failure_reader.malformed("it counts tokens that cannot be")
+        raise failures.malformed("it counts tokens that cannot be")
     apart = max(total - counted.prompt_tokens - counted.completion_tokens, 0)
     output = counted.completion_tokens + apart
     return Usage(
@@ -144,7 +145,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
 
 def _tool_call(said: wire.SaidToolCall, reply_id: str, position: int) -> ToolCall:
     if said.function is None or not said.function.name:
-        raise failure_reader.malformed("a tool call has no name")
+        raise failures.malformed("a tool call has no name")
     return ToolCall(
         call_id=call_id_of(said.id, reply_id, position),
         name=said.function.name,
@@ -162,4 +163,4 @@ def raw_fields(body: bytes) -> dict[str, Raw]:
     try:
         return msgspec.json.decode(body, type=dict[str, Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise failure_reader.malformed(f"{error}") from None
+        raise failures.malformed(f"{error}") from None

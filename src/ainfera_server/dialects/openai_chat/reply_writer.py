@@ -37,15 +37,16 @@ def adapted(body: bytes, envelope: Envelope) -> bytes:
 
 
 def usage(counted: Usage) -> wire.Usage:
-    """Tokens as OpenAI counts them: what was read from a cache is part of the prompt."""
-    prompt = counted.input_tokens + counted.cache_read_tokens + counted.cache_write_tokens
+    """Tokens as OpenAI counts them: what a cache had a part in is part of the prompt."""
+    written = counted.cache_write_tokens + counted.cache_write_1h_tokens
+    prompt = counted.input_tokens + counted.cache_read_tokens + written
     return wire.Usage(
         prompt_tokens=prompt,
         completion_tokens=counted.output_tokens,
         total_tokens=prompt + counted.output_tokens,
         prompt_tokens_details=wire.PromptDetails(
             cached_tokens=counted.cache_read_tokens,
-            cache_write_tokens=counted.cache_write_tokens,
+            cache_write_tokens=written,
         ),
         completion_tokens_details=wire.CompletionDetails(reasoning_tokens=counted.reasoning_tokens),
     )

@@ -15,8 +15,8 @@ from ainfera_server.conversation import (
     ToolChoice,
     ToolResult,
 )
+from ainfera_server.dialects import carrying
 from ainfera_server.dialects.openai_chat import wire
-from ainfera_server.errors import NotCarried
 
 IMAGE_FOLLOWS = "The tool answered with an image; it follows."
 
@@ -57,7 +57,7 @@ def tools(request: Request) -> tuple[wire.Tool, ...] | None:
     return tuple(_tool(one) for one in request.tools) or None
 
 
-def tool_choice(request: Request) -> wire.ToolChoice | None:
+def tool_choice(request: Request) -> wire.ToolMode | wire.NamedTool | None:
     """How free the model is; nothing without tools, because that is refused too."""
     if not request.tools:
         return None
@@ -76,7 +76,7 @@ def tool_choice(request: Request) -> wire.ToolChoice | None:
 def _system(message: Message, place: str) -> wire.SystemMessage:
     texts = [one for one in message.parts if isinstance(one, Text)]
     if len(texts) != len(message.parts):
-        raise _not_carried("A system message takes text alone.", place)
+        raise carrying.not_carried("A system message takes text alone.", place)
     return wire.SystemMessage(content=_texts(texts))
 
 
@@ -93,7 +93,9 @@ def _assistant(message: Message, place: str) -> wire.AssistantMessage:
             case Thinking():
                 pass
             case Image() | ToolResult():
-                raise _not_carried("An assistant's message takes text and tool calls.", place)
+                raise carrying.not_carried(
+                    "An assistant's message takes text and tool calls.", place
+                )
     if calls and not texts:
         return wire.AssistantMessage(tool_calls=tuple(calls))
     return wire.AssistantMessage(content=_texts(texts), tool_calls=tuple(calls) or None)
@@ -113,7 +115,7 @@ def _asked(message: Message, place: str) -> Iterator[Text | Image]:
             case ToolResult():
                 pass
             case ToolCall() | Thinking():
-                raise _not_carried("A user's message takes text and images.", place)
+                raise carrying.not_carried("A user's message takes text and images.", place)
 
 
 def _user(parts: Sequence[Text | Image]) -> wire.UserMessage:
@@ -157,7 +159,3 @@ def _tool(tool: Tool) -> wire.Tool:
         name=tool.name, description=tool.description, parameters=Raw(tool.parameters)
     )
     return wire.Tool(function=function)
-
-
-def _not_carried(sentence: str, place: str) -> NotCarried:
-    return NotCarried(f"`{place}` cannot be said to this model's provider. {sentence}", param=place)

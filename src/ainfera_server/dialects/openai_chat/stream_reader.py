@@ -13,6 +13,7 @@ from ainfera_server.conversation import (
     ToolCallStarted,
     Usage,
 )
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_chat import failure_reader, reply_reader, wire
 from ainfera_server.sse import Event
 
@@ -98,7 +99,7 @@ class Decoder:
         call = self._known_call(said, function.name)
         if call is None:
             if not function.name:
-                raise failure_reader.malformed("a tool call opens without a name")
+                raise failures.malformed("a tool call opens without a name")
             call = self._opened(said)
             events.append(
                 ToolCallStarted(index=call.index, call_id=call.call_id, name=function.name)
@@ -122,7 +123,7 @@ class Decoder:
 
     def _opened(self, said: wire.SaidToolCall) -> _OpenCall:
         if len(self._calls) >= TOOL_CALLS_MAX:
-            raise failure_reader.malformed(f"it calls more than {TOOL_CALLS_MAX} tools")
+            raise failures.malformed(f"it calls more than {TOOL_CALLS_MAX} tools")
         call_id = reply_reader.call_id_of(said.id, self._reply_id or "", self._parts)
         call = _OpenCall(index=self._parts, call_id=call_id)
         if said.index is not None:

@@ -7,9 +7,6 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
-OUR_FIELDS = ("agent_id", "task_type", "routing_hint", "caps")
-"""What a caller says to us in the body; no vendor knows these."""
-
 MODEL_FIELD = "model"
 LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 STREAM_OPTIONS_FIELD = "stream_options"
@@ -18,6 +15,24 @@ AINFERA_FIELD = "ainfera"
 DONE = b"[DONE]"
 NOTHING = Raw()
 """A field that its author left out."""
+
+
+class Typed(Struct, frozen=True):
+    """A part of a content, before we know whether we know it."""
+
+    type: str
+
+
+class FunctionOrNot(Struct, frozen=True):
+    """A tool, a call of one or a choice of one; a function if it does not say."""
+
+    type: str = "function"
+
+
+class Spoken(Struct, frozen=True):
+    """A message, before we know whether we know who speaks."""
+
+    role: str
 
 
 class TextPart(Struct, frozen=True, tag_field="type", tag="text"):
@@ -36,6 +51,11 @@ class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url"):
     image_url: ImageUrl
 
 
+Part = TextPart | RefusalPart | ImagePart
+
+PARTS: dict[str, type[Part]] = {"text": TextPart, "refusal": RefusalPart, "image_url": ImagePart}
+
+
 class FunctionCall(Struct, frozen=True):
     name: str
     arguments: str
@@ -46,11 +66,30 @@ class ToolCall(Struct, frozen=True, tag_field="type", tag="function"):
     function: FunctionCall
 
 
+class GivenMessage(Struct, frozen=True):
+    """A message of the system, a developer or a user, as callers write it."""
+
+    content: str | tuple[Raw, ...]
+
+
+class GivenAnswer(Struct, frozen=True):
+    """What the model said earlier, as callers hand it back; the last two we cannot say again."""
+
+    content: str | tuple[Raw, ...] | None = None
+    refusal: str | None = None
+    tool_calls: tuple[Raw, ...] | None = None
+    function_call: Raw = NOTHING
+    audio: Raw = NOTHING
+
+
+class GivenResult(Struct, frozen=True):
+    """What a tool answered, as callers write it."""
+
+    tool_call_id: str
+    content: str | tuple[Raw, ...]
+
+
 class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
-    content: str | tuple[TextPart, ...]
-
-
-class DeveloperMessage(Struct, frozen=True, tag_field="role", tag="developer"):
     content: str | tuple[TextPart, ...]
 
 
@@ -59,17 +98,16 @@ class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
 
 
 class AssistantMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="assistant"):
-    content: str | tuple[TextPart | RefusalPart, ...] | None = None
-    refusal: str | None = None
+    content: str | tuple[TextPart, ...] | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
 
 
 class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
     tool_call_id: str
-    content: str | tuple[TextPart | ImagePart, ...]
+    content: str | tuple[TextPart, ...]
 
 
-Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
 
 class Function(Struct, frozen=True, omit_defaults=True):
@@ -98,20 +136,20 @@ class AllowedToolChoice(Struct, frozen=True, tag_field="type", tag="allowed_tool
     allowed_tools: AllowedTools
 
 
-ToolChoice = Literal["none", "auto", "required"] | NamedTool | AllowedToolChoice
+ToolMode = Literal["none", "auto", "required"]
 
 
 class StreamOptions(Struct, frozen=True):
     include_usage: bool | None = None
 
 
-class ChatRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is asked. The fields from `agent_id` on are ours."""
+class ChatRequest(Struct, frozen=True, kw_only=True):
+    """What is asked, as callers write it. The fields from `agent_id` on are ours."""
 
     model: str
-    messages: tuple[Message, ...]
-    tools: tuple[Tool, ...] | None = None
-    tool_choice: ToolChoice | None = None
+    messages: tuple[Raw, ...]
+    tools: tuple[Raw, ...] | None = None
+    tool_choice: Raw = NOTHING
     parallel_tool_calls: bool | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -131,6 +169,25 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 UNDERSTOOD = frozenset(ChatRequest.__struct_fields__)
+
+
+class WrittenRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What we ask."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolMode | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    response_format: Raw = NOTHING
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
 
 
 class PromptDetails(Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from typing import NoReturn
 import msgspec
 
 from ainfera_server.conversation import Reply, Request
+from ainfera_server.dialects import carrying
 from ainfera_server.dialects.openai_responses import (
     failure_reader,
     reply_reader,
@@ -14,7 +15,7 @@ from ainfera_server.dialects.openai_responses import (
     wire,
 )
 from ainfera_server.dialects.sides import Quirks, StreamDecoder
-from ainfera_server.errors import NotCarried, ProviderFailed
+from ainfera_server.errors import ProviderFailed
 from ainfera_server.sse import Event
 
 PATH: str = "/responses"
@@ -37,10 +38,9 @@ def encode_request(
     `seed` and `top_k`, which only ever steer the dice, stay behind. Answers are not stored at
     the vendor: what the next turn needs travels with it.
     """
+    carrying.refuse_lost_parts(request)
     if request.stop:
-        raise NotCarried(
-            "`stop` cannot be said to this model's provider. Leave it out.", param="stop"
-        )
+        raise carrying.not_carried("Leave it out.", "stop")
     tools = request_writer.tools(request)
     return msgspec.json.encode(
         wire.ResponseRequest(

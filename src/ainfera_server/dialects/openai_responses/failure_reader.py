@@ -1,37 +1,27 @@
 """Answers that are errors, as the Responses API writes them."""
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_responses import wire
 from ainfera_server.errors import FailureReason, ProviderFailed
 
-MESSAGE_CHARACTERS_MAX = 500
-STEERING_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
-
-_KEY = re.compile(
-    r"(?i:bearer\s+[\w.~+/*-]+=*)|\b(?:sk|ainfera)[-_][\w*.-]{6,}"
-    r"|\b[A-Za-z0-9]{32,}\b|[\w-]{40,}"
-)
+SPENT_ACCOUNT = frozenset({"insufficient_quota", "credit_balance_exhausted"})
+"""What comes with a 429 and speaks of our own account at the vendor, not of haste."""
 
 
 def failure(*, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
     """Read an answer with an error status."""
     said = _error(body)
-    sentence = f"The provider answered with status {status}."
-    if said.message:
-        sentence = f"The provider answered with status {status}: {shown(said.message)}"
-    lowered = {name.lower(): value for name, value in headers.items()}
-    return ProviderFailed(
-        sentence,
+    return failures.answered(
+        dialect="openai_responses",
+        status=status,
+        headers=headers,
+        body=body,
         reason=_reason(status, said),
-        upstream_status=status,
-        upstream_body=body,
-        upstream_headers={
-            name: value for name, value in lowered.items() if name in STEERING_HEADERS
-        },
+        message=said.message or "",
     )
 
 
@@ -40,46 +30,27 @@ def reported(said: wire.ResponseError | None) -> ProviderFailed:
     said = said or wire.ResponseError()
     words = f"{said.code or ''} {said.type or ''}"
     reason: FailureReason = "unavailable"
-    if "rate_limit" in words:
+    if not SPENT_ACCOUNT.isdisjoint({said.code, said.type}):
+        reason = "credential_refused"
+    elif "rate_limit" in words:
         reason = "rate_limited"
     elif "invalid" in words or "policy" in words or "image" in words:
         # The vendor's list of codes: beside server_error, rate limits and time-outs every one
         # of them is about what was asked.
         reason = "rejected"
-    told = shown(said.message or "it did not say which.")
-    return ProviderFailed(f"The provider reported an error: {told}", reason=reason)
-
-
-def malformed(what: str) -> ProviderFailed:
-    """An answer that this dialect cannot say."""
-    return ProviderFailed(f"The provider's answer is broken: {what}.", reason="malformed")
-
-
-def shown(message: str) -> str:
-    """A vendor's words as a caller may see them: without keys, and not without end.
-
-    They are cut after that: half a key no longer looks like one.
-    """
-    looked_at = message[: 4 * MESSAGE_CHARACTERS_MAX]
-    return _KEY.sub("[removed]", looked_at)[:MESSAGE_CHARACTERS_MAX]
+    return failures.reported(dialect="openai_responses", reason=reason, message=said.message or "")
 
 
 def _reason(status: int, said: wire.ResponseError) -> FailureReason:
-    match status:
-        case 429:
-            return "rate_limited"
-        case 401 | 402 | 403:
-            # 402 is about our account at the provider; the caller's own wallet is another matter.
-            return "credential_refused"
-        case 404:
+    if status == 429 and not SPENT_ACCOUNT.isdisjoint({said.code, said.type}):
+        return "credential_refused"
+    reason = failures.reason_of(status)
+    if reason is not None:
+        return reason
+    match said.code:
+        case "model_not_found":
             return "model_unavailable"
-        case 408 | 504:
-            return "timeout"
-        case _ if status >= 500 or status < 400:
-            return "unavailable"
-        case _ if said.code == "model_not_found":
-            return "model_unavailable"
-        case _ if said.code == "invalid_api_key":
+        case "invalid_api_key":
             return "credential_refused"
         case _:
             return "rejected"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ainfera_server.conversation import FinishReason, Reply, Text, Thinking, ToolCall, Usage
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_responses import failure_reader, reasoning, wire
 from ainfera_server.errors import ProviderFailed
 
@@ -23,7 +24,7 @@ def reply(body: bytes) -> Reply:
     try:
         found = msgspec.json.decode(body, type=wire.Response)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise failure_reader.malformed(f"{error}") from None
+        raise failures.malformed(f"{error}") from None
     parts = tuple(part for item in found.output for part in _parts(item))
     called_tools = any(isinstance(one, ToolCall) for one in parts)
     reason, native = finish_reason(found, called_tools=called_tools)
@@ -64,7 +65,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
     fresh = counted.input_tokens - cached - written
     counts = (fresh, cached, written, counted.output_tokens, made.reasoning_tokens or 0)
     if not all(0 <= one <= TOKENS_MAX for one in counts):
-        raise failure_reader.malformed("it counts tokens that cannot be")
+        raise failures.malformed("it counts tokens that cannot be")
     return Usage(
         input_tokens=fresh,
         cache_read_tokens=cached,
@@ -77,7 +78,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
 def call(item: wire.SaidItem) -> ToolCall:
     """A call of a function. Raises ProviderFailed when it has no name."""
     if not item.call_id or not item.name:
-        raise failure_reader.malformed("a function call has no name or no call_id")
+        raise failures.malformed("a function call has no name or no call_id")
     return ToolCall(call_id=item.call_id, name=item.name, arguments=item_arguments(item) or "{}")
 
 

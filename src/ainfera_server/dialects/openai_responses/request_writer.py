@@ -16,8 +16,8 @@ from ainfera_server.conversation import (
     ToolChoice,
     ToolResult,
 )
+from ainfera_server.dialects import carrying
 from ainfera_server.dialects.openai_responses import reasoning, wire
-from ainfera_server.errors import NotCarried
 
 
 def items(messages: Iterable[Message]) -> tuple[wire.InputItem, ...]:
@@ -66,10 +66,7 @@ def text_config(response_format: JsonText | None) -> wire.TextConfig | None:
     try:
         asked = msgspec.json.decode(response_format, type=wire.ChatFormat)
     except msgspec.ValidationError as error:
-        raise NotCarried(
-            f"`response_format` cannot be said to this model's provider: {error}.",
-            param="response_format",
-        ) from None
+        raise carrying.not_carried(f"{error}.", "response_format") from None
     schema = asked.json_schema
     if schema is None:
         return wire.TextConfig(format=wire.TextFormat(type=asked.type))
@@ -88,7 +85,7 @@ def _items(message: Message, place: str) -> Iterator[wire.InputItem]:
     """One message as items, in the order of its parts but for results, which come first."""
     results = [one for one in message.parts if isinstance(one, ToolResult)]
     if results and message.role not in {"user", "tool"}:
-        raise _not_carried("Only the caller's messages hold what tools answered.", place)
+        raise carrying.not_carried("Only the caller's messages hold what tools answered.", place)
     for result in results:
         yield wire.FunctionCallOutput(call_id=result.call_id, output=_output(result))
     match message.role:
@@ -117,7 +114,7 @@ def _said(
             if ours is not None:
                 yield ours
         case Image() | ToolResult():
-            raise _not_carried("An assistant's message takes text and tool calls.", place)
+            raise carrying.not_carried("An assistant's message takes text and tool calls.", place)
 
 
 def _asked(message: Message, place: str) -> Iterator[wire.InputPart]:
@@ -128,7 +125,9 @@ def _asked(message: Message, place: str) -> Iterator[wire.InputPart]:
             case ToolResult():
                 pass
             case ToolCall() | Thinking():
-                raise _not_carried("Only an assistant's message calls tools or reasons.", place)
+                raise carrying.not_carried(
+                    "Only an assistant's message calls tools or reasons.", place
+                )
 
 
 def _output(result: ToolResult) -> str | tuple[wire.InputPart, ...]:
@@ -150,7 +149,3 @@ def _part(part: Text | Image) -> wire.InputPart:
             return wire.InputImage(image_url=url, detail="auto")
         case Image(media_type=media_type, data=data):
             return wire.InputImage(image_url=f"data:{media_type};base64,{data}", detail="auto")
-
-
-def _not_carried(sentence: str, place: str) -> NotCarried:
-    return NotCarried(f"`{place}` cannot be said to this model's provider. {sentence}", param=place)

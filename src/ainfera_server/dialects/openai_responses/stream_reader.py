@@ -11,6 +11,7 @@ from ainfera_server.conversation import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from ainfera_server.dialects import failures
 from ainfera_server.dialects.openai_responses import (
     failure_reader,
     reasoning,
@@ -52,7 +53,7 @@ class Decoder:
         try:
             said = _EVENT.decode(event.data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise failure_reader.malformed(f"{error}") from None
+            raise failures.malformed(f"{error}") from None
         if said.type == "error" or said.error is not None:
             raise failure_reader.reported(
                 said.error or wire.ResponseError(message=said.message, code=said.code)
@@ -112,7 +113,7 @@ class Decoder:
     def _arguments(self, output_index: int, words: str) -> tuple[StreamEvent, ...]:
         place = (output_index, CALL)
         if place not in self._indices:
-            raise failure_reader.malformed("arguments came for a call that never opened")
+            raise failures.malformed("arguments came for a call that never opened")
         return (ToolCallDelta(index=self._index(place), arguments=words),) if words else ()
 
     def _opened(self, output_index: int, item: wire.SaidItem) -> tuple[StreamEvent, ...]:
@@ -149,10 +150,10 @@ class Decoder:
 
     def _index(self, place: tuple[int, int]) -> int:
         if not self._has_started:
-            raise failure_reader.malformed("a part came before the response began")
+            raise failures.malformed("a part came before the response began")
         index = self._indices.setdefault(place, len(self._indices))
         if index >= PARTS_MAX:
-            raise failure_reader.malformed(f"it has more than {PARTS_MAX} parts")
+            raise failures.malformed(f"it has more than {PARTS_MAX} parts")
         self._heard.add(index)
         return index
 
