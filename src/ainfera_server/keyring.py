@@ -1,5 +1,6 @@
 """The server's own secrets: one root, made at the first start, and a key derived for each use."""
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -45,16 +46,21 @@ def parse_root(text: str) -> bytes:
 
 
 def kept_root(data_dir: Path) -> bytes:
-    """Read the root secret of a data folder, or make it, readable by its owner alone."""
+    """Read the root secret of a data folder, or make it, readable by its owner alone.
+
+    It appears whole or not at all, and of two processes that make it one wins.
+    """
     path = data_dir / "secret"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return parse_root(path.read_text(encoding="ascii"))
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(ROOT_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        fresh = data_dir / f"secret.{os.getpid()}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(ROOT_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
     return parse_root(path.read_text(encoding="ascii"))
 
 

@@ -91,6 +91,7 @@ def test_what_is_printed_into_a_file_has_no_colour_and_no_line_breaks_in_keys(
 def test_the_addresses_of_the_table_answer(demo_server: Started, tmp_path: Path) -> None:
     assert json.loads(pasted(f"curl -s {demo_server.row('Health')}", tmp_path))["status"] == "ok"
     assert json.loads(pasted(f"curl -s {demo_server.row('API')}", tmp_path))["openapi"]
+    assert "<title>" in pasted(f"curl -sL {demo_server.row('Dashboard')}", tmp_path)
     verified = json.loads(pasted(f"curl -s {demo_server.row('Its audit trail')}", tmp_path))
     assert verified["valid"] is True
 

@@ -1,5 +1,6 @@
 """Stopping: running answers end, and nothing stays behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -64,7 +65,7 @@ def test_one_press_of_ctrl_c_lets_a_stream_end_and_leaves_no_process(
         assert not (started.data_dir / "running.json").exists()
 
 
-def test_a_second_press_ends_a_stream_that_does_not_end(
+def test_a_second_press_ends_a_stream_that_does_not_end_and_settles_it(
     tmp_path: Path, scripted_provider: ScriptedProvider
 ) -> None:
     scripted_provider.stalls_mid_stream()
@@ -78,6 +79,10 @@ def test_a_second_press_ends_a_stream_that_does_not_end(
             started.process.terminate()
             assert started.process.wait(FORCED_S_MAX) == 0
         assert running_command.have_ended(everything, within_s=5)
+    shown = running_command.run(
+        *("wallet", "show", "--json", "--data-dir", str(started.data_dir)), home=tmp_path
+    )
+    assert json.loads(shown.stdout)["held_usd"] == "0.000000"
 
 
 def test_when_the_server_is_killed_its_workers_end_and_the_next_start_goes_on(

@@ -14,10 +14,12 @@ MISTRAL_UPSTREAM = "mistral-large-2512"
 
 QUESTION = "What is the weather in Paris and in Rome?"
 SYSTEM = "You answer in one sentence."
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+)
 PIXEL_URL = f"data:image/png;base64,{PIXEL}"
 
-SCHEMA = {
+SCHEMA: dict[str, object] = {
     "type": "object",
     "properties": {"city": {"type": "string", "description": "A city's name, as “Köln”."}},
     "required": ["city"],

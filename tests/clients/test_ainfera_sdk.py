@@ -170,7 +170,7 @@ def test_a_stream_of_the_native_route_has_the_form_of_chat_completions(
 ) -> None:
     """The client itself cannot read a stream; whoever can reads this one like OpenAI's."""
     scripted_provider.answers("Looking outside.", tool_calls=CALLS)
-    body = {"model": model, "messages": [USER], "tools": [TOOL], "stream": True}
+    body: dict[str, Any] = {"model": model, "messages": [USER], "tools": [TOOL], "stream": True}
     body["stream_options"] = {"include_usage": True}
 
     with httpx.stream(

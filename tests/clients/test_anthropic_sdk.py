@@ -1,4 +1,4 @@
-"""Anthropic's own client, unchanged: plain, streamed, with tools, pictures and every common option."""
+"""Anthropic's own client, unchanged: plain, streamed, with tools, pictures and all options."""
 
 import json
 from typing import Any
@@ -226,9 +226,7 @@ def test_system_prompts_reach_claude_as_they_are_and_gpt_as_its_first_message(
     anthropic_client: anthropic.Anthropic, scripted_provider: ScriptedProvider, system: Any
 ) -> None:
     for model in (CLAUDE, GPT):
-        anthropic_client.messages.create(
-            model=model, messages=[USER], max_tokens=64, system=system
-        )
+        anthropic_client.messages.create(model=model, messages=[USER], max_tokens=64, system=system)
 
     to_claude, to_gpt = (received.json for received in scripted_provider.requests)
     assert to_claude["system"] == system

@@ -30,10 +30,6 @@ ODD = b'{ "exact" : 1.00, "small": 1e-7, "escaped": "\\u00e9\\/\\ud83d\\ude00", 
 """JSON that no writer of ours would write."""
 
 SAID = Told(text=DEFAULT_TEXT, tool_calls=(), usage=DEFAULT_USAGE, model=CLAUDE, finish="stop")
-BESIDE_THE_LINE = pytest.mark.xfail(
-    reason="inference/attempt.py does not yet hand `call.vendor_headers` to `ask.question`.",
-    strict=True,
-)
 
 
 @proves("body-travels-unchanged", "vendor-clients-work")
@@ -52,7 +48,7 @@ def test_what_claude_code_asks_reaches_claude_byte_for_byte(
     assert server.agent.api_key not in str(received.headers)
 
 
-@BESIDE_THE_LINE
+@proves("vendor-clients-work")
 def test_what_claude_code_says_in_headers_reaches_claude(
     server: RunningServer, scripted_provider: ScriptedProvider
 ) -> None:
@@ -66,7 +62,7 @@ def test_what_claude_code_says_in_headers_reaches_claude(
     assert not any(name.startswith(("x-claude-code-", "x-stainless-")) for name in received)
 
 
-@BESIDE_THE_LINE
+@proves("vendor-clients-work")
 def test_betas_that_the_client_names_reach_claude_with_their_fields(
     anthropic_client: anthropic.Anthropic, scripted_provider: ScriptedProvider
 ) -> None:
@@ -137,12 +133,10 @@ def test_an_identity_in_the_body_is_not_an_identity(
     server: RunningServer, scripted_provider: ScriptedProvider
 ) -> None:
     other = server.sign_up("somebody-else-entirely")
-    asked = {"model": CLAUDE, "messages": [USER], "max_tokens": 64}
+    asked: dict[str, Any] = {"model": CLAUDE, "messages": [USER], "max_tokens": 64}
     asked["metadata"] = {"user_id": other.agent_id}
 
-    answer = post(
-        server, "/v1/messages", json.dumps(asked).encode(), **server.agent.headers
-    )
+    answer = post(server, "/v1/messages", json.dumps(asked).encode(), **server.agent.headers)
 
     assert answer.headers["x-ainfera-agent-id"] == server.agent.agent_id
 
@@ -192,9 +186,7 @@ def test_claudes_answer_comes_back_byte_for_byte_with_a_comment_at_its_end(
 ) -> None:
     asked = {"model": CLAUDE, "messages": [USER], "max_tokens": 64, "stream": streams}
 
-    answer = post(
-        server, "/v1/messages", json.dumps(asked).encode(), **server.agent.headers
-    )
+    answer = post(server, "/v1/messages", json.dumps(asked).encode(), **server.agent.headers)
 
     if not streams:
         assert answer.content == vendor_shapes.plain("anthropic_messages", SAID)
@@ -295,4 +287,6 @@ def post(server: RunningServer, path: str, body: bytes, **headers: str) -> httpx
 
 def fields(body: bytes) -> dict[str, bytes]:
     """The bytes of every field."""
-    return {name: bytes(raw) for name, raw in msgspec_json.decode(body, type=dict[str, Raw]).items()}
+    return {
+        name: bytes(raw) for name, raw in msgspec_json.decode(body, type=dict[str, Raw]).items()
+    }

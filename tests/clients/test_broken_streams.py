@@ -40,7 +40,7 @@ def test_the_openai_client_raises_and_keeps_what_came(
     said: list[str] = []
 
     stream = openai_client.chat.completions.create(model=model, messages=MESSAGES, stream=True)
-    with pytest.raises(openai.APIError, match="provider|Mistral|OpenAI|Anthropic") as caught:
+    with pytest.raises(openai.APIError, match=r"provider|Mistral|OpenAI|Anthropic") as caught:
         said.extend(one.choices[0].delta.content or "" for one in stream)
 
     assert "".join(said)
@@ -61,19 +61,16 @@ def test_the_anthropic_client_raises_and_keeps_what_came(
     model: str,
 ) -> None:
     breaks(scripted_provider)
-    said = ""
+    said: list[str] = []
 
     with (
-        anthropic_client.messages.stream(
-            model=model, messages=MESSAGES, max_tokens=64
-        ) as stream,
+        anthropic_client.messages.stream(model=model, messages=MESSAGES, max_tokens=64) as stream,
         pytest.raises(anthropic.APIStatusError) as caught,
     ):
-        for text in stream.text_stream:
-            said += text
+        said.extend(stream.text_stream)
 
-    assert said
-    assert DEFAULT_TEXT.startswith(said)
+    assert "".join(said)
+    assert DEFAULT_TEXT.startswith("".join(said))
     assert caught.value.status_code == 200
     assert caught.value.type in {"api_error", "overloaded_error"}
     body: Any = caught.value.body
@@ -111,7 +108,9 @@ def test_the_bytes_of_a_broken_stream_end_in_one_error_and_no_terminator(
         lines = [line for line in came.iter_lines() if line]
 
     is_messages = path == "/v1/messages"
-    assert lines[-1].startswith('data: {"type":"error","error"' if is_messages else 'data: {"error"')
+    assert lines[-1].startswith(
+        'data: {"type":"error","error"' if is_messages else 'data: {"error"'
+    )
     assert "[DONE]" not in lines[-1]
     assert not any("message_stop" in line or "[DONE]" in line for line in lines)
     if is_messages:

@@ -14,7 +14,7 @@ from tests.scripted_provider import DEFAULT_TEXT, ScriptedProvider
 
 WORDS = DEFAULT_TEXT.split(" ")
 STALLS_AFTER = {GPT: 3, CLAUDE: 5}
-"""Events of each vendor until two words are out: before them a role, or a start, a ping, a block."""
+"""How many events bring two words: before them come a role, or a start, a ping and a block."""
 
 EVERY_MODEL = pytest.mark.parametrize("model", [GPT, CLAUDE])
 

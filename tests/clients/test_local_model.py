@@ -1,6 +1,6 @@
 """The quickstart's two calls against the real local model, by every client, plain and streamed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ HIGH_FLOOR = {"routing_hint": {"min_quality": 0.50}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a client made of an answer; the id is None where the client does not show it."""
+    """What a client made of an answer."""
 
     text: str
     finish: str
@@ -176,7 +176,7 @@ def test_tools_for_the_real_model_are_refused_for_it_takes_none(
         anthropic_client(local_server) as client,
         pytest.raises(anthropic.UnprocessableEntityError, match="does not take tools"),
     ):
-        client.messages.create(**{**ASKED, "model": LOCAL}, tools=[tool])
+        client.messages.create(model=LOCAL, messages=ASKED["messages"], max_tokens=8, tools=[tool])
 
 
 def test_a_prompt_that_is_too_long_for_the_real_model_is_refused_in_its_own_words(
@@ -207,13 +207,13 @@ def test_the_real_models_stream_of_the_native_route_ends_as_it_should(
 
 
 @contextmanager
-def openai_client(server: RunningServer) -> Iterator[openai.OpenAI]:
+def openai_client(server: RunningServer) -> Generator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.agent.api_key) as client:
         yield client
 
 
 @contextmanager
-def anthropic_client(server: RunningServer) -> Iterator[anthropic.Anthropic]:
+def anthropic_client(server: RunningServer) -> Generator[anthropic.Anthropic]:
     with anthropic.Anthropic(base_url=server.url, auth_token=server.agent.api_key) as client:
         yield client
 

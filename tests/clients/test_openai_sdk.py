@@ -1,4 +1,4 @@
-"""OpenAI's own client, unchanged: plain, streamed, with tools, pictures and every common option."""
+"""OpenAI's own client, unchanged: plain, streamed, with tools, pictures and all options."""
 
 import json
 from typing import Any

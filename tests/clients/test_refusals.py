@@ -102,9 +102,9 @@ REFUSALS = (
         in_ainfera=(ainfera.APIError, 422),
     ),
     Refusal(
-        name="a message of a role that there is not",
-        words=r"role",
-        asked={"messages": [{"role": "narrator", "content": "Once"}]},
+        name="messages that are none",
+        words=r"messages",
+        asked={"messages": "Say hello."},
         in_openai=(openai.BadRequestError, "malformed_request"),
         in_anthropic=(anthropic.BadRequestError, "invalid_request_error"),
         in_ainfera=(ainfera.APIError, 422),
@@ -140,7 +140,7 @@ def test_the_openai_client_raises_our_refusal_once(
 ) -> None:
     client = openai_client.with_options(api_key=limited(refusal).agent.api_key)
     kind, code = refusal.in_openai
-    asked = {"model": GPT, "messages": MESSAGES, **refusal.asked}
+    asked: dict[str, Any] = {"model": GPT, "messages": MESSAGES, **refusal.asked}
     hint = {"routing_hint": asked.pop("routing_hint", None)}
 
     with pytest.raises(openai.APIStatusError, match=refusal.words) as caught:
@@ -165,7 +165,12 @@ def test_the_anthropic_client_raises_our_refusal_once(
 ) -> None:
     client = anthropic_client.with_options(api_key=limited(refusal).agent.api_key)
     kind, error_type = refusal.in_anthropic
-    asked = {"model": CLAUDE, "max_tokens": 64, "messages": MESSAGES, **refusal.asked}
+    asked: dict[str, Any] = {
+        "model": CLAUDE,
+        "max_tokens": 64,
+        "messages": MESSAGES,
+        **refusal.asked,
+    }
     hint = {"routing_hint": asked.pop("routing_hint", None)}
 
     with pytest.raises(anthropic.APIStatusError, match=refusal.words) as caught:
@@ -187,7 +192,7 @@ def test_the_ainfera_client_raises_our_refusal(
     refusal: Refusal,
 ) -> None:
     kind, status = refusal.in_ainfera
-    asked = {"model": GPT, "messages": MESSAGES, **refusal.asked}
+    asked: dict[str, Any] = {"model": GPT, "messages": MESSAGES, **refusal.asked}
     asking = limited(refusal)
     agent = asking.agent
 

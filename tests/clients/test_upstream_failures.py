@@ -1,7 +1,7 @@
 """When a provider fails before its first byte: what each client raises, and how often it asks."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import ainfera
 import anthropic
@@ -11,7 +11,21 @@ from ainfera import Agent
 
 from tests.clients.questions import CLAUDE, GPT, GPT_UPSTREAM, MISTRAL_UPSTREAM
 from tests.promises import proves
+from tests.providers import vendor_shapes
 from tests.scripted_provider import DEFAULT_KEY, ScriptedProvider
+
+
+class Answered(Protocol):
+    """An answer of either client's HTTP library."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    def json(self) -> Any: ...
+
 
 MESSAGES: Any = [{"role": "user", "content": "Say hello."}]
 ROUTED = "ainfera-inference"
@@ -19,80 +33,97 @@ ROUTED = "ainfera-inference"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A provider's status; what the clients raise, and the requests that the provider then sees.
+    """A provider's status, what the clients then raise, and how often the provider is asked.
 
-    `is_the_vendors` says that a caller who speaks the vendor's dialect gets the vendor's own words.
+    Whoever speaks the provider's dialect gets `theirs`: its own words and status, unless it speaks
+    of our key or our account there. To all others the failure is told in our words.
     """
 
     upstream: int
-    status: int
-    in_openai: type[openai.APIStatusError]
-    in_anthropic: type[anthropic.APIStatusError]
+    theirs: bool
     requests: int
-    is_the_vendors: bool = False
+    openai_status: int
+    in_openai: type[openai.APIStatusError]
+    anthropic_status: int
+    in_anthropic: type[anthropic.APIStatusError]
+    anthropic_type: str
+
+
+def refused(
+    upstream: int,
+    in_openai: type[openai.APIStatusError],
+    in_anthropic: type[anthropic.APIStatusError],
+) -> Failure:
+    """The question was at fault, so that nobody asks it again."""
+    return Failure(
+        upstream=upstream,
+        theirs=True,
+        requests=1,
+        openai_status=502,
+        in_openai=in_openai,
+        anthropic_status=502,
+        in_anthropic=in_anthropic,
+        anthropic_type="api_error",
+    )
+
+
+def ours(upstream: int) -> Failure:
+    """Our key, our account or a name of ours was at fault: no better the next time."""
+    return Failure(
+        upstream=upstream,
+        theirs=False,
+        requests=1,
+        openai_status=502,
+        in_openai=openai.InternalServerError,
+        anthropic_status=502,
+        in_anthropic=anthropic.InternalServerError,
+        anthropic_type="api_error",
+    )
+
+
+def over_soon(upstream: int, in_anthropic: type[anthropic.APIStatusError]) -> Failure:
+    """The provider was at fault, so that the client asks three times."""
+    return Failure(
+        upstream=upstream,
+        theirs=True,
+        requests=3,
+        openai_status=503,
+        in_openai=openai.InternalServerError,
+        anthropic_status=529,
+        in_anthropic=in_anthropic,
+        anthropic_type="overloaded_error",
+    )
 
 
 FAILURES = (
-    Failure(
-        upstream=400,
-        status=400,
-        in_openai=openai.BadRequestError,
-        in_anthropic=anthropic.BadRequestError,
-        requests=1,
-        is_the_vendors=True,
-    ),
-    Failure(
-        upstream=413,
-        status=413,
-        in_openai=openai.APIStatusError,
-        in_anthropic=anthropic.ContentTooLargeError,
-        requests=1,
-        is_the_vendors=True,
-    ),
-    Failure(
-        upstream=422,
-        status=422,
-        in_openai=openai.UnprocessableEntityError,
-        in_anthropic=anthropic.UnprocessableEntityError,
-        requests=1,
-        is_the_vendors=True,
-    ),
-    # Our key at the provider, our account there or its list of models: not the caller's doing, and
-    # no better the next time.
-    *(
-        Failure(
-            upstream=status,
-            status=502,
-            in_openai=openai.InternalServerError,
-            in_anthropic=anthropic.InternalServerError,
-            requests=1,
-        )
-        for status in (401, 402, 403, 404)
-    ),
-    *(
-        Failure(
-            upstream=status,
-            status=502,
-            in_openai=openai.InternalServerError,
-            in_anthropic=anthropic.InternalServerError,
-            requests=3,
-        )
-        for status in (500, 502, 503, 529)
-    ),
+    refused(400, openai.BadRequestError, anthropic.BadRequestError),
+    refused(413, openai.APIStatusError, anthropic.ContentTooLargeError),
+    refused(422, openai.UnprocessableEntityError, anthropic.UnprocessableEntityError),
+    *(ours(status) for status in (401, 402, 403, 404)),
+    over_soon(500, anthropic.InternalServerError),
+    over_soon(502, anthropic.InternalServerError),
+    over_soon(503, anthropic.ServiceUnavailableError),
+    over_soon(529, anthropic.OverloadedError),
     Failure(
         upstream=504,
-        status=504,
-        in_openai=openai.InternalServerError,
-        in_anthropic=anthropic.GatewayTimeoutError,
+        theirs=False,
         requests=3,
+        openai_status=504,
+        in_openai=openai.InternalServerError,
+        anthropic_status=504,
+        in_anthropic=anthropic.GatewayTimeoutError,
+        anthropic_type="timeout_error",
     ),
     # Each of the client's three requests is tried three times here.
     Failure(
         upstream=429,
-        status=502,
-        in_openai=openai.InternalServerError,
-        in_anthropic=anthropic.InternalServerError,
+        theirs=True,
         requests=9,
+        openai_status=429,
+        in_openai=openai.RateLimitError,
+        anthropic_status=429,
+        in_anthropic=anthropic.RateLimitError,
+        anthropic_type="rate_limit_error",
     ),
 )
 EVERY_FAILURE = pytest.mark.parametrize("failure", FAILURES, ids=lambda one: str(one.upstream))
@@ -109,7 +140,7 @@ def clients_ask_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @proves("vendor-clients-work")
 @EVERY_FAILURE
 @PLAIN_OR_STREAMED
-def test_the_openai_client_raises_what_the_provider_did(
+def test_the_openai_client_raises_what_openai_said(
     openai_client: openai.OpenAI,
     scripted_provider: ScriptedProvider,
     failure: Failure,
@@ -121,16 +152,15 @@ def test_the_openai_client_raises_what_the_provider_did(
         openai_client.chat.completions.create(model=GPT, messages=MESSAGES, stream=streams)
 
     assert type(caught.value) is failure.in_openai
-    assert caught.value.status_code == failure.status
-    assert caught.value.code == (None if failure.is_the_vendors else "provider_error")
+    own = vendor_shapes.error("openai_chat", status=failure.upstream, message="Not today.")
+    require_theirs_or_ours(caught.value.response, failure, own, failure.openai_status)
     assert len(scripted_provider.requests) == failure.requests
-    assert DEFAULT_KEY not in caught.value.response.text
 
 
 @proves("vendor-clients-work")
 @EVERY_FAILURE
 @PLAIN_OR_STREAMED
-def test_the_anthropic_client_raises_what_the_provider_did(
+def test_the_anthropic_client_raises_what_anthropic_said(
     anthropic_client: anthropic.Anthropic,
     scripted_provider: ScriptedProvider,
     failure: Failure,
@@ -144,11 +174,57 @@ def test_the_anthropic_client_raises_what_the_provider_did(
         )
 
     assert type(caught.value) is failure.in_anthropic
-    assert caught.value.status_code == failure.status
-    body: Any = caught.value.body
-    assert ("detail" not in body) == failure.is_the_vendors
+    own = vendor_shapes.error("anthropic_messages", status=failure.upstream, message="Not today.")
+    require_theirs_or_ours(caught.value.response, failure, own, failure.anthropic_status)
     assert len(scripted_provider.requests) == failure.requests
-    assert DEFAULT_KEY not in caught.value.response.text
+
+
+@EVERY_FAILURE
+def test_what_a_vendor_of_the_other_dialect_said_keeps_its_meaning(
+    openai_client: openai.OpenAI,
+    anthropic_client: anthropic.Anthropic,
+    scripted_provider: ScriptedProvider,
+    failure: Failure,
+) -> None:
+    scripted_provider.fails(status=failure.upstream, message="Not today.")
+
+    with pytest.raises(openai.APIStatusError, match=r"Not today\.") as to_openai:
+        openai_client.chat.completions.create(model=CLAUDE, messages=MESSAGES)
+    with pytest.raises(anthropic.APIStatusError, match=r"Not today\.") as to_anthropic:
+        anthropic_client.messages.create(model=GPT, messages=MESSAGES, max_tokens=64)
+
+    assert to_openai.value.status_code == failure.openai_status
+    assert to_openai.value.response.json()["detail"]["upstream_status"] == failure.upstream
+    assert to_anthropic.value.status_code == failure.anthropic_status
+    assert to_anthropic.value.type == failure.anthropic_type
+    assert len(scripted_provider.requests) == 2 * failure.requests
+
+
+@pytest.mark.parametrize("is_last", ["false", "true"])
+def test_what_a_vendor_says_about_trying_again_is_what_its_client_does(
+    anthropic_client: anthropic.Anthropic, scripted_provider: ScriptedProvider, is_last: str
+) -> None:
+    scripted_provider.fails(status=503, headers={"x-should-retry": is_last})
+
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        anthropic_client.messages.create(model=CLAUDE, messages=MESSAGES, max_tokens=64)
+
+    assert caught.value.response.headers["x-should-retry"] == is_last
+    assert len(scripted_provider.requests) == (1 if is_last == "false" else 3)
+
+
+@pytest.mark.parametrize("said", ["75", "75.2", "Wed, 21 Oct 2065 07:28:00 GMT"])
+def test_how_long_a_vendor_wants_to_be_left_alone_is_told_in_whole_seconds(
+    openai_client: openai.OpenAI, scripted_provider: ScriptedProvider, said: str
+) -> None:
+    scripted_provider.fails(status=503, retry_after=said)
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        openai_client.with_options(max_retries=0).chat.completions.create(
+            model=GPT, messages=MESSAGES
+        )
+
+    assert int(caught.value.response.headers["retry-after"]) >= 75
 
 
 @pytest.mark.parametrize("upstream", [400, 401, 429, 503, 504])
@@ -206,6 +282,7 @@ def test_when_all_routed_models_fail_the_clients_hear_so(
     assert tried == [MISTRAL_UPSTREAM, GPT_UPSTREAM, CLAUDE] * 3
     assert to_openai.value.status_code == to_anthropic.value.status_code == 503
     assert to_openai.value.code == "all_routed_models_failed"
+    assert type(to_anthropic.value) is anthropic.ServiceUnavailableError
     assert to_anthropic.value.type == "api_error"
     assert to_ainfera.value.status_code == 503
 
@@ -219,9 +296,7 @@ def test_a_client_never_hears_of_the_model_that_failed_before_another_answered(
     scripted_provider.fails(status=503, model=MISTRAL_UPSTREAM)
 
     raw = openai_client.chat.completions.with_raw_response.create(model=ROUTED, messages=MESSAGES)
-    with anthropic_client.messages.stream(
-        model=ROUTED, messages=MESSAGES, max_tokens=64
-    ) as stream:
+    with anthropic_client.messages.stream(model=ROUTED, messages=MESSAGES, max_tokens=64) as stream:
         answer = stream.get_final_message()
 
     assert raw.headers["x-ainfera-model"] == GPT
@@ -244,3 +319,16 @@ def test_a_page_of_a_proxy_never_reaches_a_client(
     for problem in (to_openai.value, to_anthropic.value):
         assert problem.status_code == 502
         assert "<" not in problem.response.text
+
+
+def require_theirs_or_ours(answer: Answered, failure: Failure, own: bytes, our_status: int) -> None:
+    """The vendor's answer to the byte, or our words with its status in them; never our key."""
+    assert DEFAULT_KEY not in answer.text
+    if failure.theirs:
+        assert answer.status_code == failure.upstream
+        assert answer.content == own
+        return
+    assert answer.status_code == our_status
+    detail = answer.json()["detail"]
+    assert detail["code"] == "provider_error"
+    assert detail["upstream_status"] == failure.upstream

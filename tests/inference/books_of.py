@@ -74,7 +74,8 @@ RULES: dict[str, str] = {
     ),
     "an inference and its outcome end alike": (
         "select i.inference_id from inferences i join routing_outcomes o"
-        " on o.id = i.decision_id where (i.status = 'succeeded') <> (o.outcome_status = 'succeeded')"
+        " on o.id = i.decision_id"
+        " where (i.status = 'succeeded') <> (o.outcome_status = 'succeeded')"
     ),
     "every debit is in the chain, once": (
         "select t.transfer_id from transfers t left join audit_events e"
@@ -119,13 +120,18 @@ def counts(look: Look) -> dict[str, Any]:
     return row
 
 
-def wallet(look: Look) -> dict[str, int]:
-    """What the only wallet has and holds."""
-    (row,) = look(
-        "select credits_posted - debits_posted as balance, debits_pending as held"
-        " from accounts where kind = 'wallet'"
+def wallet(look: Look, agent_id: AgentId) -> dict[str, int]:
+    """What an agent's wallet has and holds, and what its days hold."""
+    (row,) = (
+        row
+        for row in look(
+            "select agent_id, credits_posted - debits_posted as balance, debits_pending as held,"
+            " (select coalesce(sum(pending), 0) from agent_days d where d.agent_id = a.agent_id)"
+            " as held_on_days from accounts a where kind = 'wallet'"
+        )
+        if row["agent_id"] == agent_id
     )
-    return {name: int(amount) for name, amount in row.items()}
+    return {name: int(row[name]) for name in ("balance", "held", "held_on_days")}
 
 
 def _violations(look: Look, but: tuple[str, ...]) -> Iterator[str]:

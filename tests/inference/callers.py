@@ -3,7 +3,6 @@
 What a door does is done here by hand, so that a test may leave at any moment.
 """
 
-import os
 from dataclasses import dataclass
 
 import orjson
@@ -19,7 +18,7 @@ from ainfera_server.conversation import Json
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import Cell, TenantId
 from ainfera_server.inference import idempotency, run
-from ainfera_server.inference.call import Answer, Call, StreamedAnswer, WholeAnswer
+from ainfera_server.inference.call import Call, StreamedAnswer, WholeAnswer
 from ainfera_server.money import UsdMicros
 from ainfera_server.postgres import tenancy
 from ainfera_server.routing import task_type
@@ -77,6 +76,13 @@ class Caller:
         assert isinstance(answer, StreamedAnswer), "a stream was asked for"
         return answer
 
+    async def answers(
+        self, gateway: Gateway, *, path: str = CHAT, key: str | None = None, **asked: Json
+    ) -> bytes:
+        """Call, and have all bytes of the answer, however it comes."""
+        answer = await run.run(gateway, self.call(gateway, path=path, key=key, **asked))
+        return answer.body if isinstance(answer, WholeAnswer) else await read_to_its_end(answer)
+
 
 async def signed_up(
     gateway: Gateway,
@@ -89,7 +95,7 @@ async def signed_up(
     """A newcomer with so many micro-dollars in the wallet."""
     minting = Minting(
         recorder=Recorder(now=gateway.now(), new_id=gateway.new_id, signer=gateway.signer),
-        random=os.urandom,
+        random=gateway.random,
         pepper=gateway.keyring.api_key_pepper,
         sealing_key=gateway.keyring.sealing_key,
         card_alg="ES256",
@@ -118,8 +124,3 @@ async def read_to_its_end(answer: StreamedAnswer) -> bytes:
         return b"".join([chunk async for chunk in answer.chunks])
     finally:
         await answer.close()
-
-
-async def ended(answer: Answer) -> bytes:
-    """The bytes of an answer, however it comes."""
-    return answer.body if isinstance(answer, WholeAnswer) else await read_to_its_end(answer)

@@ -1,4 +1,4 @@
-"""What tests of inferences may ask for beside a gateway: a second one, and a hand in the database."""
+"""What tests of inferences may ask for too: a second gateway, and a hand in the database."""
 
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import unquote, urlsplit

@@ -61,7 +61,7 @@ class CancelledAt:
 @pytest.mark.parametrize("streams", [True, False], ids=["streamed", "plain"])
 @pytest.mark.parametrize("when", ["while it waits", "when its wait is over"])
 async def test_wherever_a_call_is_cancelled_the_books_are_right_and_its_key_is_free(
-    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look, streams: bool, when: When
+    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look, *, streams: bool, when: When
 ) -> None:
     caller = await callers.signed_up(gateway)
     scripted_provider.fails(status=503, model=CHEAPEST_UPSTREAM)

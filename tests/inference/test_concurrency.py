@@ -49,12 +49,14 @@ async def test_what_pays_for_five_holds_lets_exactly_five_of_sixty_four_callers_
     refusal = InsufficientFunds if limit == "wallet" else CapExceeded
     assert len(streams) == AFFORDABLE
     assert sum(isinstance(one, refusal) for one in answers) == CALLERS - AFFORDABLE
-    assert _held(look, caller) == {"held": AFFORDABLE * hold, "pending": AFFORDABLE * hold}
+    agent_id = caller.payer.agent_id
+    full = books_of.wallet(look, agent_id)
+    assert full["held"] == full["held_on_days"] == AFFORDABLE * hold
     scripted_provider.releases()
     await asyncio.gather(*map(callers.read_to_its_end, streams))
-    assert _held(look, caller) == {"held": 0, "pending": 0}
+    assert books_of.wallet(look, agent_id)["held"] == 0
     assert books_of.violations(look) == []
-    assert await books_of.chain_problems(gateway, caller.payer.agent_id) == []
+    assert await books_of.chain_problems(gateway, agent_id) == []
 
 
 @proves("no-overspend", "no-free-or-double-charge")
@@ -78,18 +80,18 @@ async def test_a_wallet_that_is_drained_by_many_ends_above_zero_and_pays_for_eve
 
     assert answered == books_of.counts(look)["paid"] - before
     assert answered > 10
-    left = _balance(look, caller)
-    assert 0 <= left < hold
+    assert 0 <= books_of.wallet(look, caller.payer.agent_id)["balance"] < hold
     assert books_of.violations(look) == []
     assert await books_of.chain_problems(gateway, caller.payer.agent_id) == []
 
 
 @proves("no-free-or-double-charge")
-@pytest.mark.parametrize("limits", [{"money": 1}, {"per_call_cap": 1}, {"daily_cap": 1}])
+@pytest.mark.parametrize("limit", ["money", "per_call_cap", "daily_cap"])
 async def test_a_refused_call_changes_no_counter_and_asks_nobody(
-    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look, limits: dict[str, int]
+    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look, limit: str
 ) -> None:
-    caller = await callers.signed_up(gateway, **limits)
+    limits = {"money": PLENTY, "per_call_cap": PLENTY, "daily_cap": PLENTY, limit: 1}
+    caller = await callers.signed_up(gateway, "spender", **limits)
     before = _counters(look)
 
     with pytest.raises((InsufficientFunds, CapExceeded)):
@@ -112,23 +114,6 @@ async def _all_at_once(
 ) -> list[StreamedAnswer | BaseException]:
     through = itertools.islice(itertools.cycle((gateway, other_gateway)), CALLERS)
     return await asyncio.gather(*map(caller.listens, through), return_exceptions=True)
-
-
-def _held(look: Look, caller: Caller) -> dict[str, int]:
-    agent_id = caller.payer.agent_id
-    (row,) = look(
-        "select debits_pending as held, pending from accounts join agent_days using (agent_id)"
-        f" where agent_id = '{agent_id}'"
-    )
-    return row
-
-
-def _balance(look: Look, caller: Caller) -> int:
-    (row,) = look(
-        "select credits_posted - debits_posted - debits_pending as left_over from accounts"
-        f" where agent_id = '{caller.payer.agent_id}'"
-    )
-    return int(row["left_over"])
 
 
 def _counters(look: Look) -> list[list[dict[str, object]]]:

@@ -74,6 +74,7 @@ def table(welcome: Welcome) -> tuple[tuple[str, str], ...]:
     url = welcome.url
     rows = [
         ("Server", url),
+        ("Dashboard", f"{url}/dashboard"),
         ("OpenAI clients", f"{url}/v1"),
         ("Anthropic clients", url),
         ("API", f"{url}/openapi.json"),

@@ -25,6 +25,7 @@ class Question:
     """A request put into the words of the offer's provider.
 
     `is_relayed` says that caller and provider speak one dialect, so that bytes travel as they are.
+    `ends_at_s` is the monotonic time at which nobody waits for the answer any longer.
     """
 
     request: Request
@@ -32,6 +33,7 @@ class Question:
     client: ClientSide
     body: bytes
     is_relayed: bool
+    ends_at_s: float
     vendor_headers: Mapping[str, str]
 
 
@@ -92,6 +94,7 @@ def question(
     offer: Offer,
     *,
     max_tokens: int,
+    ends_at_s: float,
     vendor_headers: Mapping[str, str] = NO_HEADERS,
 ) -> Question:
     """Put a request into a provider's words. Raises NotCarried for what it has no words for.
@@ -115,6 +118,7 @@ def question(
             quirks=endpoint.provider.quirks,
         ),
         is_relayed=is_relayed,
+        ends_at_s=ends_at_s,
         vendor_headers=vendor_headers if is_relayed else NO_HEADERS,
     )
 
@@ -127,7 +131,7 @@ async def whole(gateway: Gateway, asked: Question) -> WholeReply:
         client.PATH,
         headers=_headers(asked),
         body=asked.body,
-        timeouts=_timeouts(gateway, endpoint),
+        timeouts=_timeouts(gateway, asked),
     )
     if answer.status >= 400:
         raise _failure(client, answer)
@@ -144,7 +148,7 @@ async def stream(gateway: Gateway, asked: Question) -> OpenStream:
                 asked.client.PATH,
                 headers=_headers(asked),
                 body=asked.body,
-                timeouts=_timeouts(gateway, endpoint),
+                timeouts=_timeouts(gateway, asked),
             )
         )
         if isinstance(opened, Answer):
@@ -204,9 +208,10 @@ def _headers(asked: Question) -> dict[str, str]:
     return {**ours, **asked.vendor_headers}
 
 
-def _timeouts(gateway: Gateway, endpoint: Endpoint) -> Timeouts:
-    timeouts, total_s = endpoint.provider.timeouts, gateway.settings.inference_timeout_s
-    return replace(timeouts, total_s=min(timeouts.total_s, total_s))
+def _timeouts(gateway: Gateway, asked: Question) -> Timeouts:
+    """The provider's own, within what is left of the time that the whole inference has."""
+    timeouts, left_s = asked.endpoint.provider.timeouts, asked.ends_at_s - gateway.monotonic()
+    return replace(timeouts, total_s=min(timeouts.total_s, max(left_s, 0.0)))
 
 
 def _failure(client: ClientSide, answer: Answer) -> ProviderFailed:

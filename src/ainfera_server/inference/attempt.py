@@ -59,7 +59,7 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             answer = await _answer(gateway, job, held, asked, attempts)
         except ProviderFailed as failure:
             failed = Failed(held=held, failure=failure)
-            if not failure.is_worth_another_offer:
+            if not failure.is_worth_another_offer or gateway.monotonic() >= job.ends_at_s:
                 break
         except asyncio.CancelledError:
             await _release(gateway, job, held, "client_left", attempts)
@@ -84,10 +84,12 @@ async def _answer(
 ) -> Answer:
     if job.gathered.call.request.stream:
         stream = await _with_patience(
-            gateway, held.offer, attempts, lambda: ask.stream(gateway, asked)
+            gateway, job, held.offer, attempts, lambda: ask.stream(gateway, asked)
         )
         return relay.streamed(gateway, job, held, asked, stream, tuple(attempts))
-    whole = await _with_patience(gateway, held.offer, attempts, lambda: ask.whole(gateway, asked))
+    whole = await _with_patience(
+        gateway, job, held.offer, attempts, lambda: ask.whole(gateway, asked)
+    )
     return await _settled(gateway, job, held, whole, tuple(attempts))
 
 
@@ -125,6 +127,7 @@ async def _settled(
 
 async def _with_patience(
     gateway: Gateway,
+    job: Job,
     offer: Offer,
     attempts: list[Attempt],
     asking: Callable[[], Awaitable[AskedT]],
@@ -138,10 +141,12 @@ async def _with_patience(
             latency_ms = _milliseconds(gateway.monotonic() - began_s)
             attempts.append(_attempt(offer, failure.reason, failure.upstream_status, latency_ms))
             gateway.metrics.attempts.labels(offer.provider, failure.reason).inc()
-            if wait_s is None or not _is_soon_over(failure):
-                gateway.health.observe_failure(offer.slug, failure, now_s=gateway.monotonic())
+            now_s = gateway.monotonic()
+            pause_s = None if wait_s is None else max(wait_s, failure.retry_after_s or 0)
+            if pause_s is None or not _is_over_within(failure, pause_s, job.ends_at_s - now_s):
+                gateway.health.observe_failure(offer.slug, failure, now_s=now_s)
                 raise
-            await asyncio.sleep(max(wait_s, failure.retry_after_s or 0))
+            await asyncio.sleep(pause_s)
         else:
             latency_ms = _milliseconds(gateway.monotonic() - began_s)
             attempts.append(_attempt(offer, "answered", 200, latency_ms))
@@ -151,9 +156,8 @@ async def _with_patience(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _is_soon_over(failure: ProviderFailed) -> bool:
-    is_short = failure.retry_after_s is None or failure.retry_after_s <= RETRY_AFTER_S_MAX
-    return failure.reason == "rate_limited" and is_short
+def _is_over_within(failure: ProviderFailed, pause_s: float, left_s: float) -> bool:
+    return failure.reason == "rate_limited" and pause_s <= min(left_s, RETRY_AFTER_S_MAX)
 
 
 async def _held(
@@ -163,8 +167,16 @@ async def _held(
     limit = offer.model.output_tokens_max
     wanted = job.gathered.max_tokens
     max_tokens = wanted if limit is None else min(wanted, limit)
+    call = job.gathered.call
     try:
-        asked = ask.question(gateway, job.gathered.call.request, offer, max_tokens=max_tokens)
+        asked = ask.question(
+            gateway,
+            call.request,
+            offer,
+            max_tokens=max_tokens,
+            ends_at_s=job.ends_at_s,
+            vendor_headers=call.vendor_headers,
+        )
     except AinferaError as problem:
         if failed is not None:
             await _release(gateway, job, failed.held, problem.code, list(attempts))

@@ -94,7 +94,7 @@ class Books:
     days: dict[tuple[AgentId, date], SpentDay]
     today: dict[AgentId, date]
     transfers: dict[TransferId, LockedTransfer]
-    known_outcomes: frozenset[UUID] = frozenset()
+    known_refusals: frozenset[UUID] = frozenset()
     new: NewRows = field(default_factory=NewRows)
     changed_accounts: set[AccountId] = field(default_factory=set[AccountId])
     changed_days: set[tuple[AgentId, date]] = field(default_factory=set[tuple[AgentId, date]])
@@ -108,7 +108,7 @@ class Books:
             self._release(entry.replaces, at=entry.inference.created_at, state="voided")
         refusal = self._refusal(entry)
         if refusal is not None:
-            if entry.outcome is None or entry.outcome.id not in self.known_outcomes:
+            if entry.refused_event_id not in self.known_refusals:
                 self._record_refusal(entry, refusal)
             return Refused(why=refusal)
         payer, row = entry.payer, entry.inference
@@ -147,7 +147,7 @@ class Books:
 
     def refuse(self, entry: Refusal) -> Recorded:
         """Record a call that nobody may answer."""
-        if entry.outcome.id not in self.known_outcomes:
+        if entry.event.event_id not in self.known_refusals:
             self.new.outcomes.append(entry.outcome)
             self._link(entry.event)
         return Recorded()

@@ -28,7 +28,8 @@ class Job:
     """`offers` are tried in order; `decided` is None for a pinned call.
 
     `salt` goes to the caller alone: with it the hashes on the receipt can be checked against the
-    words, and without it nobody can guess the words from the hashes.
+    words, and without it nobody can guess the words from the hashes. `ends_at_s` is the monotonic
+    time at which nobody waits any longer: the holds live longer than that.
     """
 
     gathered: Gathered
@@ -37,6 +38,7 @@ class Job:
     inference_id: InferenceId
     receipt_id: ReceiptId
     salt: bytes
+    ends_at_s: float
     price_book_version: str
 
 

@@ -44,12 +44,13 @@ join json_populate_recordset(null::agent_days, $1::json) wanted
 order by d.agent_id, d.day
 for update of d
 
--- name: known_outcomes
--- After an attempt whose end nobody heard: what it had written.
-select o.id
-from routing_outcomes o
-join json_populate_recordset(null::routing_outcomes, $1::json) wanted
-    on o.cell = wanted.cell and o.id = wanted.id
+-- name: known_refusals
+-- After an attempt whose end nobody heard: the refusals it had written, near the end of the chain.
+select e.event_id
+from json_populate_recordset(null::audit_events, $1::json) wanted
+join audit_events e
+    on e.cell = wanted.cell and e.agent_id = wanted.agent_id and e.seq > wanted.seq
+    and e.event_id = wanted.event_id
 
 -- name: write_inferences
 -- Each inference is written with its hold; a later offer's hold moves it there.
@@ -121,14 +122,14 @@ from json_populate_recordset(null::routing_outcomes, $1::json) ended
 where o.cell = ended.cell and o.id = ended.id
 
 -- name: write_transfers
--- The holds.
+-- The holds. How long one lives is counted by the database's clock, as is whether it is over.
 insert into transfers (
     cell, transfer_id, tenant_id, agent_id, kind, debit_account_id, credit_account_id,
     amount_held, state, inference_id, day, memo, created_at, expires_at
 )
 select
     cell, transfer_id, tenant_id, agent_id, kind, debit_account_id, credit_account_id,
-    amount_held, state, inference_id, day, memo, created_at, expires_at
+    amount_held, state, inference_id, day, memo, created_at, now() + (expires_at - created_at)
 from json_populate_recordset(null::transfers, $1::json)
 
 -- name: resolve_transfers

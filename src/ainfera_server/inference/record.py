@@ -1,14 +1,13 @@
 """How the journal's batches become one transaction: lock in one order, decide, write."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
-from uuid import UUID
 
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.signing import Signer
 from ainfera_server.errors import AinferaError
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import AccountId, TransferId
+from ainfera_server.identifiers import AccountId, AgentId, EventId, TransferId
 from ainfera_server.inference import refusals, store
 from ainfera_server.inference.books import Books, LockedTransfer
 from ainfera_server.inference.entries import (
@@ -57,7 +56,9 @@ def writes(signer: Signer) -> Write[Entry, Result]:
     ) -> Sequence[Result]:
         books = await _open_books(connection, entries, signer)
         if attempt > 1:
-            books.known_outcomes = await store.known_outcomes(connection, _outcomes(entries))
+            books.known_refusals = await store.known_refusals(
+                connection, _refusals(entries), books.heads
+            )
         results = [_fold(books, entry) for entry in entries]
         await store.write_new(connection, books.new)
         await store.write_totals(connection, books.account_rows(), books.day_rows())
@@ -124,10 +125,20 @@ async def _known_transfers(
     return await store.lock_transfers(connection, wanted) if wanted else {}
 
 
-def _outcomes(entries: Iterable[Entry]) -> Iterator[UUID]:
+def _refusals(entries: Iterable[Entry]) -> dict[EventId, AgentId]:
+    """The events that tell of refusals, should there be any."""
+    found: dict[EventId, AgentId] = {}
     for entry in entries:
-        if isinstance(entry, Hold | Refusal) and entry.outcome is not None:
-            yield entry.outcome.id
+        match entry:
+            case Hold():
+                found[entry.refused_event_id] = entry.payer.agent_id
+            case Refusal():
+                found[entry.event.event_id] = entry.payer.agent_id
+            case Settlement():
+                pass
+            case _:
+                assert_never(entry)
+    return found
 
 
 def _accounts(holds: Iterable[Hold], transfers: Iterable[LockedTransfer]) -> set[AccountId]:

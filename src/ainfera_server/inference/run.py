@@ -62,6 +62,7 @@ def _job(gateway: Gateway, gathered: Gathered) -> Job:
         inference_id=InferenceId(gateway.new_id(cell)),
         receipt_id=ReceiptId(gateway.new_id(cell)),
         salt=gateway.random(SALT_BYTES),
+        ends_at_s=gathered.call.received_at_s + gateway.settings.inference_timeout_s,
         price_book_version=gateway.catalog.version,
     )
 

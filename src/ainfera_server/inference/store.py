@@ -9,11 +9,13 @@ from uuid import UUID
 import orjson
 
 from ainfera_server import identifiers
+from ainfera_server.audit.chain import Head
 from ainfera_server.identifiers import (
     AccountId,
     AgentId,
     Cell,
     DecisionId,
+    EventId,
     InferenceId,
     TenantId,
     TransferId,
@@ -37,9 +39,12 @@ FORGET_IDEMPOTENCY = QUERIES["forget_idempotency"]
 FORGET_EXPIRED_IDEMPOTENCY = QUERIES["forget_expired_idempotency"]
 EXPIRED_HOLDS = QUERIES["expired_holds"]
 INFERENCE = QUERIES["inference"]
-KNOWN_OUTCOMES = QUERIES["known_outcomes"]
+KNOWN_REFUSALS = QUERIES["known_refusals"]
 DECISION = QUERIES["decision"]
 RECEIPT = QUERIES["receipt"]
+
+RECENT_EVENTS = 4096
+"""More than a batch writes, with what other processes may have written since."""
 
 
 def as_json(rows: Iterable[object]) -> str:
@@ -131,10 +136,20 @@ async def lock_days(
     return {(row["agent_id"], row["day"]): _day(row) for row in rows}
 
 
-async def known_outcomes(connection: Connection, wanted: Iterable[UUID]) -> frozenset[UUID]:
-    """Those of the outcomes that are written already."""
-    keys = as_json({"cell": identifiers.cell_of(one), "id": one} for one in set(wanted))
-    return frozenset(row["id"] for row in await connection.fetch(KNOWN_OUTCOMES, keys))
+async def known_refusals(
+    connection: Connection, wanted: Mapping[EventId, AgentId], heads: Mapping[AgentId, Head]
+) -> frozenset[UUID]:
+    """Those of these events that are written; what a batch wrote is near the end of its chains."""
+    keys = as_json(
+        {
+            "cell": identifiers.cell_of(agent_id),
+            "agent_id": agent_id,
+            "event_id": event_id,
+            "seq": heads[agent_id].seq - RECENT_EVENTS,
+        }
+        for event_id, agent_id in wanted.items()
+    )
+    return frozenset(row["event_id"] for row in await connection.fetch(KNOWN_REFUSALS, keys))
 
 
 async def write_new(connection: Connection, new: NewRows) -> None:

@@ -1,56 +1,32 @@
 """Conversations that the Messages API can say in full, drawn at random."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from ainfera_server.conversation import (
     FinishReason,
-    Image,
-    JsonText,
     Message,
     Part,
     Reply,
     Request,
     Role,
-    Text,
     Thinking,
-    Tool,
     ToolCall,
     ToolChoice,
     ToolResult,
-    Usage,
 )
-from ainfera_server.dialects.sides import Envelope
+from tests.dialects import samples
+from tests.dialects.samples import images, names, texts, tools, words
 
-ENVELOPE = Envelope(
-    agent_id="0b7e6c1e-0000-7000-8000-000000000001",
-    inference_id="0b7e6c1e-0000-7000-8000-000000000002",
-    receipt_id="0b7e6c1e-0000-7000-8000-000000000003",
-    model_slug="claude-opus-4-7",
-    provider="anthropic",
-    cost_usd="0.000123",
-    audit_url="http://127.0.0.1/v1/audit/0b7e6c1e-0000-7000-8000-000000000001/verify",
-    created_unix_s=1_795_000_000,
-)
+ENVELOPE = replace(samples.ENVELOPE, model_slug="claude-opus-4-7", provider="anthropic")
 
-words = st.text(min_size=1, max_size=20)
-names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
-texts = st.builds(Text, text=words)
-images = st.one_of(
-    st.builds(Image, url=names.map("https://example.org/{}.png".format)),
-    st.builds(
-        Image,
-        media_type=st.sampled_from(["image/png", "image/webp"]),
-        data=st.from_regex(r"[A-Za-z0-9+/]{4,24}", fullmatch=True),
-    ),
-)
 arguments = st.sampled_from(['{"city":"Köln"}', "{}", '{"a": [1, 2.50], "b": {"c": "}"}}'])
 tool_calls = st.builds(ToolCall, call_id=names, name=names, arguments=arguments)
 thoughts = st.one_of(
     st.builds(Thinking, text=words, signature=words),
     st.builds(Thinking, text=st.just(""), redacted=words),
 )
-json_objects = st.sampled_from([b'{"type":"object"}', b'{ "a" : 1.50, "b":[ ] }']).map(JsonText)
-tools = st.builds(Tool, name=names, description=st.none() | words, parameters=json_objects)
 tool_results = st.builds(
     ToolResult,
     call_id=names,
@@ -102,12 +78,9 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 usages = st.builds(
-    Usage,
-    input_tokens=st.integers(0, 10**6),
-    cache_read_tokens=st.integers(0, 10**6),
-    cache_write_tokens=st.integers(0, 10**6),
-    output_tokens=st.integers(1000, 10**6),
-    reasoning_tokens=st.integers(0, 1000),
+    lambda counted, for_an_hour: replace(counted, cache_write_1h_tokens=for_an_hour),
+    samples.usages,
+    st.integers(0, 10**6),
 )
 
 ENDS: tuple[tuple[FinishReason, str], ...] = (

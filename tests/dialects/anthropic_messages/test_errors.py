@@ -17,8 +17,8 @@ from ainfera_server.errors import (
     ProviderFailed,
     RequestError,
 )
+from tests.dialects import failures
 from tests.dialects.anthropic_messages import vendor_sdk
-from tests.dialects.openai_chat import failures
 
 KEY = "sk-ant-api03-4f9aQ2bC7dE1fG3h"
 
@@ -31,7 +31,9 @@ TYPES = {
     409: "invalid_request_error",
     413: "request_too_large",
     422: "invalid_request_error",
+    429: "rate_limit_error",
     500: "api_error",
+    501: "invalid_request_error",
     502: "api_error",
     503: "api_error",
     504: "timeout_error",
@@ -56,8 +58,8 @@ def status_of(error: AinferaError) -> int:
             return 402
         case Overloaded():
             return 529
-        case ProviderFailed(reason="timeout"):
-            return 504
+        case ProviderFailed(reason=reason):
+            return {"rate_limited": 429, "unavailable": 529, "timeout": 504}.get(reason, 502)
         case _:
             return error.status
 
@@ -90,6 +92,7 @@ def test_the_vendors_sdk_raises_every_error_with_its_words(error: AinferaError) 
         404: anthropic.NotFoundError,
         409: anthropic.ConflictError,
         422: anthropic.UnprocessableEntityError,
+        429: anthropic.RateLimitError,
     }
     expected = by_status.get(answer.status, anthropic.APIStatusError)
     assert isinstance(raised, expected)
@@ -115,11 +118,12 @@ def test_inside_a_stream_the_error_is_whole(error: AinferaError) -> None:
     assert caught.value.api_message == error.sentence
 
 
-def test_an_overloaded_vendor_stays_overloaded_inside_a_stream() -> None:
-    body = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+@pytest.mark.parametrize("kind", ["overloaded_error", "api_error"])
+def test_a_vendor_that_breaks_off_inside_a_stream_has_its_own_word_for_it(kind: str) -> None:
+    body = b'{"type":"error","error":{"type":"%s","message":"No"}}' % kind.encode()
     error = ProviderFailed("It broke off.", reason="unavailable", upstream_body=body)
     event = server.encode_stream_error(error, request_id="r")
-    assert b'"type":"overloaded_error"' in event
+    assert b'"type":"%s"' % kind.encode() in event
 
 
 @pytest.mark.parametrize(
@@ -165,12 +169,24 @@ def failure(status: int, body: bytes, **headers: str) -> ProviderFailed:
     return client.decode_failure(status=status, headers=named, body=body)
 
 
-def test_a_vendors_refusal_reaches_a_caller_of_its_dialect_unchanged() -> None:
-    failed = failure(400, REFUSAL, X_Should_Retry="false", Retry_After="3", Set_Cookie="a")
-    assert failed.reason == "rejected"
+@pytest.mark.parametrize(
+    ("status", "reason"), [(400, "rejected"), (429, "rate_limited"), (529, "unavailable")]
+)
+def test_a_vendors_error_reaches_a_caller_of_its_dialect_unchanged(
+    status: int, reason: str
+) -> None:
+    failed = failure(status, REFUSAL, X_Should_Retry="false", Retry_After="3", Set_Cookie="a")
+    assert (failed.reason, failed.upstream_dialect) == (reason, "anthropic_messages")
     answer = server.encode_error(failed, request_id="r")
-    assert (answer.status, answer.body) == (400, REFUSAL)
+    assert (answer.status, answer.body) == (status, REFUSAL)
     assert answer.headers == {"x-should-retry": "false", "retry-after": "3"}
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 504])
+def test_what_a_vendor_says_about_us_or_nothing_is_worded_anew(status: int) -> None:
+    answer = server.encode_error(failure(status, REFUSAL), request_id="r")
+    assert answer.status == (504 if status == 504 else 502)
+    assert answer.body != REFUSAL
 
 
 @pytest.mark.parametrize(
@@ -186,11 +202,15 @@ def test_a_vendors_refusal_reaches_a_caller_of_its_dialect_unchanged() -> None:
     ],
     ids=range(7),
 )
-def test_a_refusal_in_other_words_or_with_a_secret_is_worded_anew(body: bytes) -> None:
-    status, answer = told(failure(422, body))
-    assert status == 502
+@pytest.mark.parametrize(("upstream", "status"), [(422, 502), (429, 429), (503, 529)])
+def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
+    body: bytes, upstream: int, status: int
+) -> None:
+    found, answer = told(failure(upstream, body))
+    assert found == status
+    assert answer["error"]["type"] == TYPES[status]
     assert answer["detail"]["code"] == "provider_error"
-    assert answer["detail"]["upstream_status"] == 422
+    assert answer["detail"]["upstream_status"] == upstream
     assert KEY not in json.dumps(answer)
 
 
@@ -217,6 +237,12 @@ def test_a_refusal_in_other_words_or_with_a_secret_is_worded_anew(body: bytes) -
             "credential_refused",
         ),
         (400, b'{"error":{"type":"billing_error","message":"x"}}', "credential_refused"),
+        (
+            429,
+            b'{"error":{"type":"x","details":{"error_code":"enforced_spend_limit_reached"}}}',
+            "credential_refused",
+        ),
+        (429, b'{"error":{"type":"rate_limit_error","details":7}}', "rate_limited"),
     ],
 )
 def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
@@ -265,22 +291,6 @@ def test_a_long_message_is_cut_and_a_key_at_the_cut_is_not_halved() -> None:
     sentence = failure(500, long.encode()).sentence
     assert len(sentence) < 600
     assert KEY[:9] not in sentence
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry_after": "5"}, 5),
-        ({"Retry_After": "1.2"}, 2),
-        ({"retry_after_ms": "1500", "retry_after": "9"}, 2),
-        ({"retry_after": "999999999"}, 86_400),
-        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
-        ({"retry_after": "-5"}, None),
-        ({}, None),
-    ],
-)
-def test_when_to_come_back_is_read_in_seconds(headers: dict[str, str], seconds: int | None) -> None:
-    assert failure(429, b"", **headers).retry_after_s == seconds
 
 
 def test_the_credential_and_the_version_travel_in_headers() -> None:

@@ -91,7 +91,8 @@ def test_the_vendors_sdk_reads_an_answer_with_everything() -> None:
         usage=Usage(
             input_tokens=3,
             cache_read_tokens=5,
-            cache_write_tokens=7,
+            cache_write_tokens=4,
+            cache_write_1h_tokens=3,
             output_tokens=11,
             reasoning_tokens=2,
         ),
@@ -109,8 +110,33 @@ def test_the_vendors_sdk_reads_an_answer_with_everything() -> None:
     usage = message.usage
     assert (usage.input_tokens, usage.output_tokens) == (3, 11)
     assert (usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (5, 7)
+    assert usage.cache_creation is not None
+    assert usage.cache_creation.ephemeral_5m_input_tokens == 4
+    assert usage.cache_creation.ephemeral_1h_input_tokens == 3
     assert usage.output_tokens_details is not None
     assert usage.output_tokens_details.thinking_tokens == 2
+
+
+@pytest.mark.parametrize(
+    ("total", "created", "written"),
+    [
+        (100, {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40}, (60, 40)),
+        (None, {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40}, (60, 40)),
+        (100, {"ephemeral_1h_input_tokens": 100}, (0, 100)),
+        (100, {}, (100, 0)),
+        (100, None, (100, 0)),
+        (None, None, (0, 0)),
+    ],
+)
+def test_what_was_written_to_a_cache_is_counted_by_how_long_it_lives(
+    total: int | None, created: dict[str, int] | None, written: tuple[int, int]
+) -> None:
+    # https://platform.claude.com/docs/en/build-with-claude/prompt-caching#1-hour-cache-duration
+    counts = {"cache_creation_input_tokens": total, "cache_creation": created}
+    usage = read(usage={"input_tokens": 1, "output_tokens": 2} | counts).usage
+    assert usage is not None
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == written
+    assert usage.input_tokens == 1
 
 
 @pytest.mark.parametrize(
@@ -183,6 +209,13 @@ def test_blocks_that_no_conversation_has_words_for_are_skipped() -> None:
         {"usage": {"input_tokens": 1, "output_tokens": 10**12}},
         {"usage": {"input_tokens": 1, "output_tokens": 1.5}},
         {"usage": {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": "2"}},
+        {
+            "usage": {
+                "input_tokens": 1,
+                "cache_creation_input_tokens": 1,
+                "cache_creation": {"ephemeral_1h_input_tokens": 2},
+            }
+        },
     ],
 )
 def test_an_answer_that_is_none_is_malformed(fields: dict[str, Any]) -> None:

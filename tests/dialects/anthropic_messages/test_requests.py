@@ -154,22 +154,23 @@ def test_thinking_keeps_its_signature_byte_for_byte() -> None:
     assert written(found)["messages"][1]["content"] == blocks
 
 
-UNSPOKEN = [
-    ({"type": "document", "source": {"type": "text", "data": "x"}}, "document"),
-    ({"type": "image", "source": {"type": "file", "file_id": "f"}}, "image file"),
-    ({"type": "invented_tomorrow"}, "invented_tomorrow"),
-]
-
-
-@pytest.mark.parametrize(("block", "kind"), UNSPOKEN)
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "document", "source": {"type": "text", "data": "x"}},
+        {"type": "image", "source": {"type": "file", "file_id": "f"}},
+        {"type": "invented_tomorrow"},
+    ],
+)
 def test_a_block_without_words_here_travels_and_is_never_lost_silently(
-    block: dict[str, Any], kind: str
+    block: dict[str, Any],
 ) -> None:
     content = [block, {"type": "text", "text": "Read it."}]
     body = json.dumps(ASKED | {"messages": [{"role": "user", "content": content}]}).encode()
     found = server.decode_request(body)
     assert found.messages == (user("Read it."),)
-    assert found.fields_not_understood == (f"messages.0.content.0 ({kind})",)
+    assert found.fields_not_understood == ()
+    assert found.parts_not_understood == ("messages.0.content.0",)
     assert json.loads(adapted(body))["messages"][0]["content"] == content
     with pytest.raises(NotCarried) as caught:
         written(found)
@@ -181,10 +182,19 @@ def test_what_a_tool_answered_beyond_words_and_pictures_is_named() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": content}
     found = read(messages=[{"role": "user", "content": [result]}])
     assert found.messages == (Message(role="tool", parts=(ToolResult(call_id="t", parts=()),)),)
-    assert [one.partition(" ")[0] for one in found.fields_not_understood] == [
+    assert found.parts_not_understood == (
         "messages.0.content.0.content.0",
-        "messages.0.content.0.content.0",
-    ]
+        "messages.0.content.0.content.1",
+    )
+
+
+def test_a_tool_of_anthropics_may_be_missed_unless_it_is_demanded() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    own = {"name": "f", "input_schema": {}}
+    for choice, parts in (("f", ()), ("web_search", ("tool_choice",))):
+        found = read(tools=[search, own], tool_choice={"type": "tool", "name": choice})
+        assert found.fields_not_understood == ("tools.web_search_20250305",)
+        assert found.parts_not_understood == parts
 
 
 def test_only_the_model_a_missing_limit_and_our_own_fields_change_on_the_way() -> None:
@@ -203,6 +213,34 @@ def test_only_the_model_a_missing_limit_and_our_own_fields_change_on_the_way() -
         agent_id="a", task_type="code", hint={"floor": 0.5}, caps={"budget": 1}
     )
     assert found.fields_not_understood == ("big", "cache_control")
+
+
+def test_reasoning_of_another_vendor_does_not_travel_and_the_rest_keeps_its_bytes() -> None:
+    marked = b'{"type":"thinking","thinking":"a","signature":"openai_responses.rs_1.gAAA"}'
+    unsigned = b'{"thinking":"b","signature":"", "type":"thinking"}'
+    ours = b'{"type":"thinking", "thinking":"c", "signature":"EqQB+/="}'
+    hidden = b'{"type":"redacted_thinking","data":"Emw"}'
+    text = b'{ "type":"text","text":"\\u00e9" }'
+    turns = b'{"role":"assistant","content":[%s]}'
+    user = b'{ "role":"user", "content":"Hi" }'
+    body = b'{"model":"m","max_tokens":1,"messages":[%s]}'
+    said = [user, *(turns % b",".join(one) for one in ([marked], [unsigned, ours, text, hidden]))]
+    kept = turns % b",".join([ours, text, hidden])
+    assert adapted(body % b",".join(said)) == body.replace(b'"m"', b'"upstream"') % (
+        b",".join([user, kept])
+    )
+    untouched = body % b" , ".join([user, kept])
+    assert adapted(untouched) == untouched.replace(b'"m"', b'"upstream"')
+
+
+def test_a_signature_goes_back_to_its_maker_and_to_nobody_else() -> None:
+    foreign = Thinking(text="a", signature="openai_responses.rs_1.gAAA")
+    ours = Thinking(text="b", signature="EqQB.with.dots")
+    message = Message(role="assistant", parts=(foreign, ours, Text(text="c")))
+    assert written(said(user("Hi."), message))["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "b", "signature": "EqQB.with.dots"},
+        {"type": "text", "text": "c"},
+    ]
 
 
 def test_a_limit_that_the_caller_gave_stays() -> None:

@@ -19,8 +19,8 @@ from ainfera_server.conversation import (
 )
 from ainfera_server.dialects.anthropic_messages import client
 from ainfera_server.errors import ProviderFailed
+from tests.dialects import streams
 from tests.dialects.anthropic_messages.vendor_stream import block, end, event, start
-from tests.dialects.openai_chat import streams
 
 
 def read(body: bytes) -> list[StreamEvent]:

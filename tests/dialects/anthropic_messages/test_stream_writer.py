@@ -21,10 +21,10 @@ from ainfera_server.conversation import (
 )
 from ainfera_server.dialects.anthropic_messages import client, server
 from ainfera_server.errors import ProviderFailed
+from tests.dialects import samples, streams
 from tests.dialects.anthropic_messages import conversations
 from tests.dialects.anthropic_messages.conversations import ENVELOPE
 from tests.dialects.anthropic_messages.vendor_stream import accumulated, check_order, said
-from tests.dialects.openai_chat import streams
 
 ASKED = Request(dialect="anthropic_messages", body=b"", model="m", messages=(), stream=True)
 STARTED = Started(reply_id="msg_1", model="claude-opus-4-7", usage=Usage(input_tokens=25))
@@ -67,7 +67,12 @@ def test_the_heartbeat_is_the_vendors_own() -> None:
 
 def test_a_stream_starts_with_what_is_known_and_ends_with_the_totals() -> None:
     events = said(written([STARTED, TextDelta(index=0, text="a"), ENDED]))
-    counts = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+    created = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+    counts = {
+        "cache_creation_input_tokens": 0,
+        "cache_creation": created,
+        "cache_read_input_tokens": 0,
+    }
     assert events[0]["message"] == {
         "type": "message",
         "id": "msg_1",
@@ -138,10 +143,10 @@ def tracks(draw: st.DrawFn, index: int) -> Track:
     """All that one part says, in small pieces."""
     kind = draw(st.sampled_from(["text", "thinking", "call", "call"]))
     if kind == "text":
-        words = draw(st.lists(conversations.words, min_size=1, max_size=3))
+        words = draw(st.lists(samples.words, min_size=1, max_size=3))
         return [TextDelta(index=index, text=one) for one in words]
     if kind == "thinking":
-        words = draw(st.lists(conversations.words, min_size=1, max_size=3))
+        words = draw(st.lists(samples.words, min_size=1, max_size=3))
         signed = ThinkingDelta(index=index, signature="s")
         return [*(ThinkingDelta(index=index, text=one) for one in words), signed]
     arguments = draw(conversations.arguments)

@@ -34,7 +34,8 @@ from ainfera_server.errors import (
     ProviderFailed,
     Unauthenticated,
 )
-from tests.dialects.openai_chat import conversations, failures
+from tests.dialects import failures, samples
+from tests.dialects.openai_chat import conversations
 
 KEY = "sk-proj-4f9aQ2bC7dE1fG3h"
 
@@ -62,7 +63,7 @@ def replied(*parts: Text | ToolCall | Thinking, usage: Usage | None = None) -> d
         finish_reason_native="end_turn",
         usage=usage,
     )
-    return json.loads(server.encode_reply(reply, conversations.ENVELOPE))
+    return json.loads(server.encode_reply(reply, samples.ENVELOPE))
 
 
 def test_the_native_side_is_what_the_protocol_asks_for() -> None:
@@ -84,9 +85,9 @@ def test_a_request_keeps_its_wishes_as_they_were_written() -> None:
 def test_an_answer_has_exactly_the_documented_fields() -> None:
     usage = Usage(input_tokens=3, cache_read_tokens=4, cache_write_tokens=5, output_tokens=6)
     assert replied(Text(text="Hel"), Text(text="lo"), usage=usage) == {
-        "inference_id": conversations.ENVELOPE.inference_id,
-        "receipt_id": conversations.ENVELOPE.receipt_id,
-        "agent_id": conversations.ENVELOPE.agent_id,
+        "inference_id": samples.ENVELOPE.inference_id,
+        "receipt_id": samples.ENVELOPE.receipt_id,
+        "agent_id": samples.ENVELOPE.agent_id,
         "content": "Hello",
         "content_blocks": None,
         "model_used": "gpt-5-5",
@@ -117,7 +118,7 @@ def test_an_answer_that_is_more_than_text_comes_in_blocks() -> None:
 
 @given(reply=conversations.replies())
 def test_the_published_client_reads_every_answer(reply: Reply) -> None:
-    body = server.encode_reply(reply, conversations.ENVELOPE)
+    body = server.encode_reply(reply, samples.ENVELOPE)
     found = InferenceResponse.model_validate_json(body)
     assert found.content == "".join(one.text for one in reply.parts if isinstance(one, Text))
     assert found.cost_usd == Decimal("0.000123")
@@ -125,14 +126,14 @@ def test_the_published_client_reads_every_answer(reply: Reply) -> None:
 
 def test_a_native_answer_of_somebody_else_becomes_ours() -> None:
     body = b'{"content": "Hi", "inference_id": "theirs", "extra": 1.50}'
-    found = server.adapt_reply(body, conversations.ENVELOPE)
+    found = server.adapt_reply(body, samples.ENVELOPE)
     assert b'"extra":1.50' in found
     assert json.loads(found) == {
         "content": "Hi",
         "extra": 1.5,
-        "inference_id": conversations.ENVELOPE.inference_id,
-        "receipt_id": conversations.ENVELOPE.receipt_id,
-        "agent_id": conversations.ENVELOPE.agent_id,
+        "inference_id": samples.ENVELOPE.inference_id,
+        "receipt_id": samples.ENVELOPE.receipt_id,
+        "agent_id": samples.ENVELOPE.agent_id,
         "model_used": "gpt-5-5",
         "provider": "openai",
         "cost_usd": "0.000123",
@@ -141,8 +142,8 @@ def test_a_native_answer_of_somebody_else_becomes_ours() -> None:
 
 def test_a_stream_has_the_form_of_chat_completions() -> None:
     request = server.decode_request(json.dumps(ASKED | {"stream": True}).encode())
-    encoder = server.stream_encoder(request, conversations.ENVELOPE)
-    same = chat.stream_encoder(request, conversations.ENVELOPE)
+    encoder = server.stream_encoder(request, samples.ENVELOPE)
+    same = chat.stream_encoder(request, samples.ENVELOPE)
     for event in (
         Started(reply_id="r", model="m"),
         TextDelta(index=0, text="Hi"),

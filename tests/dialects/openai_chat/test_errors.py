@@ -17,7 +17,8 @@ from ainfera_server.errors import (
     ProviderFailed,
     RequestError,
 )
-from tests.dialects.openai_chat import failures, vendor_sdk
+from tests.dialects import failures
+from tests.dialects.openai_chat import vendor_sdk
 
 KEY = "sk-proj-4f9aQ2bC7dE1fG3h"
 
@@ -31,6 +32,16 @@ def test_one_error_of_every_kind_is_tried() -> None:
     assert {type(one) for one in failures.EVERY_ERROR} == failures.leaves()
 
 
+def status_of(error: AinferaError) -> int:
+    match error:
+        case CapExceeded():
+            return 402
+        case ProviderFailed(reason=reason):
+            return {"rate_limited": 429, "unavailable": 503, "timeout": 504}.get(reason, 502)
+        case _:
+            return error.status
+
+
 @pytest.mark.parametrize("error", failures.EVERY_ERROR, ids=repr)
 def test_every_error_has_the_vendors_form_and_our_code(error: AinferaError) -> None:
     status, body = told(error)
@@ -42,9 +53,7 @@ def test_every_error_has_the_vendors_form_and_our_code(error: AinferaError) -> N
     assert body["detail"]["code"] == error.code
     assert body["detail"]["message"] == error.sentence
     assert error.facts.items() <= body["detail"].items()
-    timed_out = isinstance(error, ProviderFailed) and error.reason == "timeout"
-    caps = isinstance(error, CapExceeded)
-    assert status == (504 if timed_out else 402 if caps else error.status)
+    assert status == status_of(error)
     assert ("request_id" in body["detail"]) == isinstance(error, Internal)
     streamed = server.encode_stream_error(error, request_id="req-1")
     assert json.loads(streamed.removeprefix(b"data: ")) == body
@@ -109,12 +118,31 @@ def failure(status: int, body: bytes, **headers: str) -> ProviderFailed:
 REFUSAL = b'{"error": {"message": "prompt is too long", "type": "invalid_request_error", "x": 1}}'
 
 
-def test_a_vendors_refusal_reaches_a_caller_of_its_dialect_unchanged() -> None:
-    failed = failure(400, REFUSAL, X_Should_Retry="false", Retry_After="3", Set_Cookie="a")
-    assert failed.reason == "rejected"
+@pytest.mark.parametrize(
+    ("status", "reason"), [(400, "rejected"), (429, "rate_limited"), (500, "unavailable")]
+)
+def test_a_vendors_error_reaches_a_caller_of_its_dialect_unchanged(
+    status: int, reason: str
+) -> None:
+    failed = failure(status, REFUSAL, X_Should_Retry="false", Retry_After="3", Set_Cookie="a")
+    assert (failed.reason, failed.upstream_dialect) == (reason, "openai_chat")
     answer = server.encode_error(failed, request_id="r")
-    assert (answer.status, answer.body) == (400, REFUSAL)
+    assert (answer.status, answer.body) == (status, REFUSAL)
     assert answer.headers == {"x-should-retry": "false", "retry-after": "3"}
+
+
+def test_a_vendor_that_is_busy_may_be_asked_again() -> None:
+    failed = failure(429, REFUSAL, X_Should_Retry="perhaps")
+    assert server.encode_error(failed, request_id="r").headers == {}
+    failed.retry_after_s = 2
+    assert server.encode_error(failed, request_id="r").headers == {"retry-after": "2"}
+
+
+@pytest.mark.parametrize("status", [302, 401, 402, 403, 404, 504])
+def test_what_a_vendor_says_about_us_or_nothing_is_worded_anew(status: int) -> None:
+    answer = server.encode_error(failure(status, REFUSAL), request_id="r")
+    assert answer.status == {302: 503, 504: 504}.get(status, 502)
+    assert answer.body != REFUSAL
 
 
 def test_a_vendors_word_on_trying_again_wins_and_its_date_becomes_seconds() -> None:
@@ -134,20 +162,27 @@ def test_a_vendors_word_on_trying_again_wins_and_its_date_becomes_seconds() -> N
         b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}',
         b'{"error":{"message":"bad header ' + KEY.encode() + b'"}}',
         b'{"error":{"message":"\xff"}}',
+        b'{"error":{"message":"Limit reached in organization org-4f9aQ2bC7dE1fG3h5J"}}',
     ],
 )
-def test_a_refusal_in_other_words_or_with_a_secret_is_worded_anew(body: bytes) -> None:
-    status, answer = told(failure(422, body))
-    assert status == 502
+@pytest.mark.parametrize(("upstream", "status"), [(422, 502), (429, 429), (503, 503)])
+def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
+    body: bytes, upstream: int, status: int
+) -> None:
+    found, answer = told(failure(upstream, body))
+    assert found == status
     assert answer["detail"]["code"] == "provider_error"
-    assert answer["detail"]["upstream_status"] == 422
+    assert answer["detail"]["upstream_status"] == upstream
     assert KEY not in json.dumps(answer)
+    assert "org-4f9a" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
         (429, b"", "rate_limited"),
+        (429, b'{"error":{"type":"requests","code":"rate_limit_exceeded"}}', "rate_limited"),
+        (429, b'{"error":{"type":"insufficient_quota"}}', "credential_refused"),
         (401, b"", "credential_refused"),
         (402, b"", "credential_refused"),
         (403, b"", "credential_refused"),

@@ -1,6 +1,7 @@
 """Whole answers in the form of chat completions, read and written."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from openai.types.chat import ChatCompletion
 from ainfera_server.conversation import Reply, Text, Thinking, ToolCall, Usage
 from ainfera_server.dialects.openai_chat import client, server
 from ainfera_server.errors import ProviderFailed
+from tests.dialects import samples
 from tests.dialects.openai_chat import conversations, vendor_sdk
 
 # From https://developers.openai.com/api/reference/resources/chat
@@ -64,13 +66,13 @@ def test_a_documented_answer_is_understood() -> None:
 
 @given(reply=conversations.replies())
 def test_what_is_written_is_read_back_the_same(reply: Reply) -> None:
-    body = server.encode_reply(reply, conversations.ENVELOPE)
+    body = server.encode_reply(reply, samples.ENVELOPE)
     assert client.decode_reply(body) == reply
 
 
 @given(reply=conversations.replies())
 def test_the_vendors_sdk_reads_what_is_written(reply: Reply) -> None:
-    body = server.encode_reply(reply, conversations.ENVELOPE)
+    body = server.encode_reply(reply, samples.ENVELOPE)
     found = ChatCompletion.model_validate_json(body, strict=True)
     assert found.choices[0].finish_reason == reply.finish_reason
     message = found.choices[0].message
@@ -86,29 +88,29 @@ def test_the_vendors_sdk_reads_what_is_written(reply: Reply) -> None:
 
 def test_an_answer_says_what_we_know_about_it() -> None:
     reply = client.decode_reply(GOLDEN)
-    body = server.encode_reply(reply, conversations.ENVELOPE)
+    body = server.encode_reply(reply, samples.ENVELOPE)
     completion = vendor_sdk.client(body=body).chat.completions.create(
         model="ainfera-inference", messages=[{"role": "user", "content": "Hi"}]
     )
     assert completion.choices[0].message.content == "Hello! How can I assist you today?"
     assert completion.model == "gpt-5-5"
-    assert completion.created == conversations.ENVELOPE.created_unix_s
+    assert completion.created == samples.ENVELOPE.created_unix_s
     assert completion.to_dict()["ainfera"] == {
-        "agent_id": conversations.ENVELOPE.agent_id,
-        "inference_id": conversations.ENVELOPE.inference_id,
-        "receipt_id": conversations.ENVELOPE.receipt_id,
+        "agent_id": samples.ENVELOPE.agent_id,
+        "inference_id": samples.ENVELOPE.inference_id,
+        "receipt_id": samples.ENVELOPE.receipt_id,
         "provider": "openai",
         "model": "gpt-5-5",
         "cost_usd": "0.000123",
-        "audit_verify_url": conversations.ENVELOPE.audit_url,
+        "audit_verify_url": f"{samples.ENVELOPE.audit_url}/verify",
     }
 
 
 def test_an_answer_in_the_callers_dialect_is_only_added_to() -> None:
-    body = server.adapt_reply(GOLDEN, conversations.ENVELOPE)
+    body = server.adapt_reply(GOLDEN, samples.ENVELOPE)
     found, before = json.loads(body), json.loads(GOLDEN)
     assert list(found) == [*before, "ainfera"]
-    assert found.pop("ainfera")["receipt_id"] == conversations.ENVELOPE.receipt_id
+    assert found.pop("ainfera")["receipt_id"] == samples.ENVELOPE.receipt_id
     assert found == before
     for raw in (b'{"cached_tokens": 4, "audio_tokens": 0}', b'"logprobs": null,\n'):
         assert raw in body
@@ -124,7 +126,7 @@ def test_tool_calls_without_text_have_no_content() -> None:
         finish_reason_native="tool_use",
         usage=None,
     )
-    body = json.loads(server.encode_reply(reply, conversations.ENVELOPE))
+    body = json.loads(server.encode_reply(reply, samples.ENVELOPE))
     assert body["choices"][0]["message"] == {
         "role": "assistant",
         "content": None,
@@ -204,6 +206,16 @@ def test_every_token_is_counted_once() -> None:
     assert counted(
         prompt_tokens=100, completion_tokens=7, total_tokens=107, prompt_tokens_details=details
     ) == Usage(input_tokens=50, cache_read_tokens=30, cache_write_tokens=20, output_tokens=7)
+
+
+def test_what_was_written_for_an_hour_is_part_of_the_prompt_too() -> None:
+    usage = Usage(
+        input_tokens=1, cache_read_tokens=2, cache_write_tokens=4, cache_write_1h_tokens=8
+    )
+    reply = replace(client.decode_reply(GOLDEN), usage=usage)
+    found = json.loads(server.encode_reply(reply, samples.ENVELOPE))["usage"]
+    assert found["prompt_tokens"] == found["total_tokens"] == 15
+    assert found["prompt_tokens_details"] == {"cached_tokens": 2, "cache_write_tokens": 12}
 
 
 def test_reasoning_counted_outside_of_the_completion_is_output() -> None:

@@ -207,13 +207,21 @@ def test_nulls_are_fields_left_out() -> None:
     [
         ({"model": 3}, "model"),
         ({"messages": "Hi"}, "messages"),
-        ({"messages": [{"role": "function", "content": ""}]}, "messages.0.role"),
+        ({"messages": [{"role": 5, "content": ""}]}, "messages.0.role"),
         ({"messages": [{"content": "Hi"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
         ({"messages": [{"role": "user"}]}, "messages.0.content"),
         (
-            {"messages": [{"role": "user", "content": [{"type": "file"}]}]},
+            {"messages": [{"role": "user", "content": [{"text": "untyped"}]}]},
             "messages.0.content.0.type",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+            "messages.0.content.0.text",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]},
+            "messages.0.tool_calls.0.function",
         ),
         ({"messages": [{"role": "tool", "content": "14"}]}, "messages.0.tool_call_id"),
         ({"max_tokens": "5"}, "max_tokens"),
@@ -221,8 +229,11 @@ def test_nulls_are_fields_left_out() -> None:
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": True}, "temperature"),
         ({"stream": "yes"}, "stream"),
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
+        ({"tools": [{"type": 5}]}, "tools.0.type"),
+        ({"tools": ["f"]}, "tools.0"),
         ({"tool_choice": "any"}, "tool_choice"),
+        ({"tool_choice": 5}, "tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
         ({"stop": [1]}, "stop.0"),
     ],
 )

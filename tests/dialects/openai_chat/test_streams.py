@@ -23,7 +23,8 @@ from ainfera_server.conversation import (
 )
 from ainfera_server.dialects.openai_chat import client, server
 from ainfera_server.errors import Overloaded, ProviderFailed
-from tests.dialects.openai_chat import conversations, streams, vendor_sdk
+from tests.dialects import samples, streams
+from tests.dialects.openai_chat import vendor_sdk
 
 DONE = b"data: [DONE]\n\n"
 COUNT = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
@@ -95,9 +96,9 @@ def test_a_documented_stream_is_understood() -> None:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("text"), conversations.words),
-        st.tuples(st.just("thinking"), conversations.words),
-        st.tuples(st.just("arguments"), st.tuples(st.integers(0, 3), conversations.words)),
+        st.tuples(st.just("text"), samples.words),
+        st.tuples(st.just("thinking"), samples.words),
+        st.tuples(st.just("arguments"), st.tuples(st.integers(0, 3), samples.words)),
     ),
     max_size=25,
 )
@@ -130,7 +131,7 @@ def test_any_interleaving_in_any_pieces_gives_the_same_answer(
     assert streams.calls(events) == [
         (f"call_{slot}", f"f{slot}", arguments) for slot, arguments in called.items()
     ]
-    encoder = server.stream_encoder(request(stream_includes_usage=True), conversations.ENVELOPE)
+    encoder = server.stream_encoder(request(stream_includes_usage=True), samples.ENVELOPE)
     written = b"".join(encoder.encode(event) for event in events)
     again = streams.decoded(client.stream_decoder(), written, cuts)
     streams.check_laws(again)
@@ -213,7 +214,7 @@ def test_a_broken_stream_is_a_failure(body: bytes, reason: str) -> None:
 
 def written(events: list[StreamEvent], *, stream_includes_usage: bool = False) -> bytes:
     asked = request(stream_includes_usage=stream_includes_usage)
-    encoder = server.stream_encoder(asked, conversations.ENVELOPE)
+    encoder = server.stream_encoder(asked, samples.ENVELOPE)
     return b"".join(encoder.encode(event) for event in events)
 
 
@@ -244,7 +245,7 @@ def chunks(body: bytes) -> list[dict[str, Any]]:
 def test_a_stream_begins_with_the_role_and_ends_with_the_reason() -> None:
     found = chunks(written(ANSWER))
     assert {(one["id"], one["created"], one["model"]) for one in found} == {
-        ("msg_1", conversations.ENVELOPE.created_unix_s, "gpt-5-5")
+        ("msg_1", samples.ENVELOPE.created_unix_s, "gpt-5-5")
     }
     assert not any("usage" in one for one in found)
     choices = [one["choices"][0] for one in found]

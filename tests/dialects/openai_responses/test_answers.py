@@ -25,7 +25,7 @@ from ainfera_server.conversation import (
 )
 from ainfera_server.dialects.openai_responses import client
 from ainfera_server.errors import ProviderFailed
-from tests.dialects.openai_chat import conversations, streams
+from tests.dialects import samples, streams
 
 KEY = "sk-proj-4f9aQ2bC7dE1fG3h"
 COUNT = {
@@ -240,7 +240,7 @@ STEPS = st.lists(
         st.sampled_from(["text", "refusal", "thinking", "call"]),
         st.integers(0, 3),
         st.integers(0, 1),
-        conversations.words,
+        samples.words,
     ),
     max_size=25,
 )

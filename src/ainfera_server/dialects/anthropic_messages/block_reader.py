@@ -16,7 +16,7 @@ def parts(said: str | tuple[Raw, ...], place: str, left: LeftBehind) -> tuple[Pa
     """The parts of a text or of a list of blocks. Raises Malformed."""
     if isinstance(said, str):
         return (Text(text=said),) if said else ()
-    return tuple(_known_parts(said, place, left))
+    return tuple(part for _, part in _known_parts(said, place, left))
 
 
 def note_fields(raw: Raw, left: LeftBehind, *, known: frozenset[str], owner: str) -> None:
@@ -28,7 +28,8 @@ def note_fields(raw: Raw, left: LeftBehind, *, known: frozenset[str], owner: str
             left.note_field(f"{owner}.{name}")
 
 
-def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterator[Part]:
+def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterator[tuple[str, Part]]:
+    """Each part with the place where it stands."""
     for position, raw in enumerate(said):
         here = f"{place}.{position}"
         kind = strict_json.read(raw, wire.Typed, place=here).type
@@ -40,7 +41,7 @@ def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterato
         owner = "system" if place.startswith("system") else "messages"
         known = frozenset({*form.__struct_fields__, wire.TYPE_FIELD})
         note_fields(raw, left, known=known, owner=f"{owner}.{kind}")
-        yield _part(block, here, left)
+        yield here, _part(block, here, left)
 
 
 def _form(kind: str, raw: Raw, place: str) -> type[wire.Block] | None:
@@ -85,12 +86,14 @@ def _object(arguments: Raw, place: str) -> str:
 def _tool_result(block: wire.ToolResultBlock, place: str, left: LeftBehind) -> ToolResult:
     """What a tool answered: words and pictures, whatever else Anthropic may read in it."""
     answered: list[Text | Image] = []
-    found = parts(block.content or "", f"{place}.content", left)
-    for position, part in enumerate(found):
-        if isinstance(part, Text | Image):
-            answered.append(part)
-        else:
-            left.note_part(f"{place}.content.{position}")
+    if isinstance(block.content, str):
+        answered += [Text(text=block.content)] if block.content else []
+    else:
+        for here, part in _known_parts(block.content or (), f"{place}.content", left):
+            if isinstance(part, Text | Image):
+                answered.append(part)
+            else:
+                left.note_part(here)
     return ToolResult(
         call_id=block.tool_use_id, parts=tuple(answered), is_error=block.is_error or False
     )

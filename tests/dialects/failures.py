@@ -15,6 +15,7 @@ from ainfera_server.errors import (
     MethodNotAllowed,
     ModelUnavailable,
     NoCandidate,
+    NotBuilt,
     NotCarried,
     NotFound,
     Overloaded,
@@ -40,6 +41,7 @@ EVERY_ERROR: tuple[AinferaError, ...] = (
     ModelUnavailable("No key for 'gpt-5-5'.", model="gpt-5-5", provider="openai"),
     ToolsNotSupported("No tools here.", backend="gpt-5-5-pro", hint="Pick another model."),
     NotCarried("`stop` cannot be said.", param="stop"),
+    NotBuilt("This is not served yet."),
     NoCandidate(
         "No offer clears the floor.",
         rule="no_candidate_clears_floor",
@@ -67,6 +69,9 @@ EVERY_ERROR: tuple[AinferaError, ...] = (
 
 
 def leaves(kind: type[AinferaError] = AinferaError) -> set[type[AinferaError]]:
-    """The kinds that are raised: those that no other kind refines."""
-    below = kind.__subclasses__()
+    """The kinds of the tree that are raised: those that no other kind refines.
+
+    A door may have one of its own, which no dialect words.
+    """
+    below = [one for one in kind.__subclasses__() if one.__module__ == AinferaError.__module__]
     return {one for each in below for one in leaves(each)} if below else {kind}
