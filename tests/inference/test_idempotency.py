@@ -128,7 +128,7 @@ async def test_a_stream_whose_caller_left_is_not_given_again_as_a_whole_answer(
     heard = b""
     async for chunk in answer.chunks:
         heard += chunk
-        if b"scripted" in heard or b"A" in heard:
+        if b"scripted" in heard:
             break
     await answer.close()
 
@@ -175,6 +175,6 @@ def test_a_key_that_will_not_do_is_told_in_the_dialect_and_asks_nobody(
 
     answer = server.post(path, body, idempotency_key="k" * 256)
 
-    assert answer.status_code == 400, answer.text
+    assert answer.status_code == (422 if path == "/v1/inference" else 400), answer.text
     assert "Idempotency-Key must be 1 to 255 printable characters." in answer.text
     assert scripted_provider.requests == []

@@ -133,7 +133,11 @@ def test_a_cap_refuses_before_anything_is_sent(
 
     assert answer.status_code == status, answer.text
     assert answer.headers.get("x-should-retry", "false") == "false"
-    assert answer.json()["detail"]["code"] == "spend_policy_exceeded"
+    detail = answer.json()["detail"]
+    assert detail["code"] == "spend_policy_exceeded"
+    assert detail["remaining_usd"] == "0.001000"
+    assert detail["resets_at"] is None
+    assert detail["cheapest_feasible_model"] not in {None, "claude-opus-4-7"}
     assert scripted_provider.requests == []
     (event,) = look("select event_type from audit_events where event_type like '%rejected%'")
     assert event["event_type"] == "inference.rejected_cap_violation"

@@ -5,6 +5,7 @@ before anything is sent, and the settlement or the release after it.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from ainfera_server.conversation import Json
 from ainfera_server.errors import AinferaError, AllRoutedModelsFailed, ProviderFailed
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import EventId, TransferId
-from ainfera_server.inference import ask, bill, metering, record, relay
+from ainfera_server.inference import alternatives, ask, bill, metering, record, relay
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
@@ -194,7 +195,8 @@ async def _held(
         is_relayed=asked.is_relayed,
     )
     try:
-        await record.hold(gateway, entry)
+        cheapest = functools.partial(alternatives.cheapest_within, gateway, job)
+        await record.hold(gateway, entry, alternative=cheapest)
     except asyncio.CancelledError:
         # The journal writes it all the same, and then gives it back.
         await _release(gateway, job, held, "client_left", list(attempts))

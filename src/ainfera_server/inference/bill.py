@@ -24,6 +24,7 @@ from ainfera_server.inference.rows import InferenceEnd, KeptAnswer, OutcomeEnd, 
 from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 ANSWERS_ARE_KEPT = timedelta(hours=24)
+NATIVE_LENGTH_MAX = 200
 
 Ending = Literal["succeeded", "failed_provider_error", "failed_other"]
 
@@ -74,7 +75,7 @@ def posted(
             cost=amount,
             usage_source=delivered.metered.source,
             finish_reason=delivered.finish_reason,
-            finish_reason_native=delivered.finish_reason_native,
+            finish_reason_native=_storable(delivered.finish_reason_native),
             failure=delivered.failure,
             receipt_id=job.receipt_id,
             latency_ms=_latency_ms(gateway, job),
@@ -262,6 +263,11 @@ def _outcome(
         cost_actual=amount,
         observed_latency_ms=_latency_ms(gateway, job),
     )
+
+
+def _storable(words: str | None) -> str | None:
+    """A vendor's own words as the database can keep them: a zero byte it cannot."""
+    return None if words is None else words.replace("\x00", "")[:NATIVE_LENGTH_MAX]
 
 
 def _ending(failure: str | None) -> Ending:

@@ -64,7 +64,7 @@ def _routed(gateway: Gateway, call: Call, max_tokens: int) -> Routed:
     able = {
         offer.slug: offer
         for offer in gateway.enrolled_offers
-        if _missing_ability(offer, call.request) is None
+        if missing_ability(offer, call.request) is None
     }
     input_tokens = token_counts.estimated_input_tokens(call.request)
     snapshot = Snapshot(
@@ -128,10 +128,10 @@ def _pinned(gateway: Gateway, request: Request) -> Pinned:
     if not ready:
         why = "has no known price, or is switched off, and nothing is served unpriced"
         raise _unavailable(request.model, keyed[0].provider, why)
-    able = tuple(offer for offer in ready if _missing_ability(offer, request) is None)
+    able = tuple(offer for offer in ready if missing_ability(offer, request) is None)
     if not able:
         raise ToolsNotSupported(
-            f"The backend of {request.model!r} does not take {_missing_ability(ready[0], request)}."
+            f"The backend of {request.model!r} does not take {missing_ability(ready[0], request)}."
             " Leave that out, or ask for ainfera-inference.",
             backend=ready[0].slug,
             hint="Ask for ainfera-inference and only backends that can are considered.",
@@ -145,7 +145,7 @@ def _can_be_bought(offer: Offer) -> bool:
     return offer.status == "active" and offer.prices is not None
 
 
-def _missing_ability(offer: Offer, request: Request) -> str | None:
+def missing_ability(offer: Offer, request: Request) -> str | None:
     """What the request needs that the offer's backend has not; None when it has all."""
     abilities = offer.model.capabilities
     if request.tools and "tools" not in abilities:

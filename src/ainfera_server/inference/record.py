@@ -1,6 +1,6 @@
 """How the journal's batches become one transaction: lock in one order, decide, write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from ainfera_server.audit import store as audit_store
@@ -21,14 +21,22 @@ from ainfera_server.inference.entries import (
     Settlement,
 )
 from ainfera_server.journal import Write
+from ainfera_server.money import UsdMicros
 from ainfera_server.postgres.pool import Connection
 
 
-async def hold(gateway: Gateway, entry: Hold) -> Held:
-    """Set money aside, durably. Raises a MoneyRefused, which is recorded by then."""
+async def hold(
+    gateway: Gateway, entry: Hold, *, alternative: Callable[[UsdMicros], str | None]
+) -> Held:
+    """Set money aside, durably. Raises a MoneyRefused, which is recorded by then.
+
+    `alternative` names the model that a caller could afford with so much.
+    """
     result = await gateway.finish(gateway.journal.write(entry))
     if isinstance(result, Refused):
-        problem = refusals.error(result.why, model=entry.inference.model_slug)
+        problem = refusals.error(
+            result.why, model=entry.inference.model_slug, alternative=alternative
+        )
         gateway.metrics.refusals.labels(problem.code).inc()
         raise problem
     assert isinstance(result, Held), "a hold is held or refused"

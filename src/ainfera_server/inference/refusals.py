@@ -1,6 +1,6 @@
 """What is recorded, and what the caller is told, when the wallet or a cap says no."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -18,14 +18,17 @@ from ainfera_server.wallet.ledger import Shortfall
 FAILED_PRE_DISPATCH = "failed_pre_dispatch"
 
 
-def error(why: WhyRefused, *, model: str) -> AinferaError:
-    """Word a refusal: what was refused, the numbers, when it resets, and what changes it."""
+def error(
+    why: WhyRefused, *, model: str, alternative: Callable[[UsdMicros], str | None]
+) -> AinferaError:
+    """Word a refusal: what was refused, the numbers, when it resets, and what would fit."""
     match why:
         case Shortfall():
             return InsufficientFunds(
                 f"The wallet has {money.usd(why.available)} USD to spend, and this call may cost"
                 f" up to {money.usd(why.needed)} USD. Top it up with POST /v1/wallets/topup.",
                 model=model,
+                cheapest_feasible_model=alternative(why.available),
                 **_numbers(why),
             )
         case CapBroken():
@@ -33,6 +36,7 @@ def error(why: WhyRefused, *, model: str) -> AinferaError:
                 _sentence_of_cap(why),
                 reason=why.reason,
                 model=model,
+                cheapest_feasible_model=alternative(why.remaining),
                 **_numbers(why),
             )
         case NotActive():
@@ -96,7 +100,11 @@ def event(entry: Hold, why: WhyRefused) -> Event:
 def _numbers(why: WhyRefused) -> Mapping[str, Json]:
     match why:
         case Shortfall():
-            return {"available_usd": money.usd(why.available), "needed_usd": money.usd(why.needed)}
+            return {
+                "remaining_usd": money.usd(why.available),
+                "needed_usd": money.usd(why.needed),
+                "resets_at": None,
+            }
         case CapBroken():
             return {
                 "cap_usd": money.usd(why.cap),

@@ -103,8 +103,11 @@ def test_the_first_words_leave_at_once() -> None:
     ]
 
 
-def test_a_tool_call_always_speaks() -> None:
-    body = written([STARTED, ToolCallStarted(index=0, call_id="a", name="f"), ENDED])
+@pytest.mark.parametrize("silence", [(), ("",), (" ", "\n")])
+def test_a_tool_call_always_speaks(silence: tuple[str, ...]) -> None:
+    deltas = [ToolCallDelta(index=0, arguments=one) for one in silence]
+    body = written([STARTED, ToolCallStarted(index=0, call_id="a", name="f"), *deltas, ENDED])
+    assert accumulated(body).content[0].to_dict()["input"] == {}
     assert [one.get("delta") for one in said(body)][2] == {
         "type": "input_json_delta",
         "partial_json": "{}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ainfera_server import sse
@@ -104,6 +104,7 @@ STEPS = st.lists(
 )
 
 
+@example(steps=[("arguments", (0, "0"))], cuts=[])
 @given(steps=STEPS, cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_any_interleaving_in_any_pieces_gives_the_same_answer(
     steps: list[tuple[str, Any]], cuts: list[int]

@@ -23,6 +23,8 @@ from ainfera_server.dialects.sides import Envelope
 WAITING_CHARACTERS_MAX = 1024 * 1024
 """How much of later parts is kept while an earlier tool call is not whole."""
 
+JSON_SPACE = " \t\n\r"
+
 PartEvent = TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta
 
 
@@ -177,8 +179,11 @@ class Encoder:
                 if signature is not None:
                     yield self._delta(wire.SignatureDelta(signature=signature))
             case ToolCallDelta(arguments=arguments):
-                block.arguments.append(arguments)
-                yield self._delta(wire.InputJsonDelta(partial_json=arguments))
+                # The vendor's client parses what there is so far, and white space alone is no JSON.
+                spoken = arguments if block.arguments else arguments.lstrip(JSON_SPACE)
+                if spoken:
+                    block.arguments.append(spoken)
+                    yield self._delta(wire.InputJsonDelta(partial_json=spoken))
             case ToolCallStarted():
                 raise AssertionError("a part opens once")
 
