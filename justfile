@@ -27,3 +27,7 @@ lock *options:
 # docs/reference/ anew from the code
 docs:
     python -m docs.generate
+
+# what Ainfera adds to a call, beside the provider called directly; `--keep` for the page of `docs`
+bench *options:
+    python -m benchmarks.http {{ options }}

@@ -8,6 +8,7 @@ and database share the machine, so read the ratios, not the milliseconds.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="just bench", description=__doc__)
     asked.add_argument("--keep", action="store_true", help="write the result to its file too")
     is_kept: bool = asked.parse_args().keep
+    # What was started is stopped on the way out, which there is only when it is Python's.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.http: stopped"))
     try:
         result = measured()
     except Unmeasurable as problem:
@@ -91,13 +94,13 @@ def _cell(bench: Bench, way: Way, manner: Manner, callers: int) -> Cell:
     direct, (upstream_us,) = _asked(
         bench,
         _directly(bench, way, manner),
-        Spell(callers=callers, texts=manner.texts, warm_s=0.2, measure_s=0.6),
+        Spell(callers=callers, texts=manner.texts, warm_s=0.2, measure_s=0.5),
         counted=(bench.upstream.process_id,),
     )
     ainfera, (server_us, database_us) = _asked(
         bench,
         _through_ainfera(bench, way, manner),
-        Spell(callers=callers, texts=manner.texts, warm_s=0.3, measure_s=1.7),
+        Spell(callers=callers, texts=manner.texts, warm_s=0.3, measure_s=1.5),
         counted=(bench.server.process_id, bench.server.database_process_id),
     )
     return Cell(

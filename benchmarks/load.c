@@ -2,10 +2,10 @@
  *
  *   load PORT CALLERS WARM_MS MEASURE_MS TEXTS < request
  *
- * The request, head and body, is sent to 127.0.0.1 as it is read. Each caller has one connection and
- * asks again once it is answered, so the server decides the pace. TEXTS is how many texts of upstream.c
- * a whole stream has, 0 for an answer in one piece. What ends within the measured time is counted.
- * Prints one JSON object; times are in microseconds. */
+ * The request, head and body, is sent to 127.0.0.1 as it is read. Each caller has one connection
+ * and asks again once it is answered, so the server decides the pace. TEXTS is how many texts of
+ * upstream.c a whole stream has, 0 for an answer in one piece. What ends within the measured time
+ * is counted. Prints one JSON object; times are in microseconds. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -161,34 +161,33 @@ static void read_head(struct caller *one, char *head) {
   one->part = length ? SIZED_BODY : CHUNK_SIZE;
 }
 
-/* Understand the next piece of an answer; returns how much of it that was, 0 when more is needed. */
+/* Understand the next piece of an answer; returns how long it was, 0 when more of it is needed. */
 static size_t understood(struct caller *one, char *from, size_t bytes) {
-  static const char *const ENDS[] = {[HEAD] = "\r\n\r\n", [CHUNK_SIZE] = "\r\n",
-                                     [CHUNK_ENDS] = "\r\n", [LAST_CHUNK_ENDS] = "\r\n"};
   if (one->part == SIZED_BODY || one->part == CHUNK) {
     size_t taken = bytes < one->left_bytes ? bytes : one->left_bytes;
     take_body(one, from, taken);
     return taken;
   }
-  char *end = strstr(from, ENDS[one->part]);
+  const char *ending = one->part == HEAD ? "\r\n\r\n" : "\r\n";
+  char *end = strstr(from, ending);
   if (!end) return 0;
   *end = 0;
-  switch (one->part) {
-    case HEAD: read_head(one, from); break;
-    case CHUNK_SIZE:
-      one->left_bytes = strtoul(from, NULL, 16);
-      one->part = one->left_bytes ? CHUNK : LAST_CHUNK_ENDS;
-      return (size_t)(end - from) + 2;
-    default: one->part = CHUNK_SIZE; return (size_t)(end - from) + 2;
+  if (one->part == HEAD) {
+    read_head(one, from);
+  } else if (one->part == CHUNK_SIZE) {
+    one->left_bytes = strtoul(from, NULL, 16);
+    one->part = one->left_bytes ? CHUNK : LAST_CHUNK_ENDS;
+  } else {
+    one->part = CHUNK_SIZE;
   }
-  return (size_t)(end - from) + 4;
+  return (size_t)(end - from) + strlen(ending);
 }
 
 static void read_answer(struct caller *one) {
-  size_t used = 0, taken;
+  size_t used = 0;
   while (used < one->in_bytes) {
     bool is_last = one->part == LAST_CHUNK_ENDS;
-    taken = understood(one, one->in + used, one->in_bytes - used);
+    size_t taken = understood(one, one->in + used, one->in_bytes - used);
     if (!taken) break;
     used += taken;
     if (one->part == CHUNK && !one->left_bytes) one->part = CHUNK_ENDS;
@@ -244,7 +243,7 @@ int main(int count, char **arguments) {
   address.sin_port = htons((uint16_t)atoi(arguments[1]));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   request_bytes = fread(request, 1, sizeof request, stdin);
-  measure_from_ns = now_ns() + (uint64_t)atoi(arguments[3]) * 1000000ull;
+  measure_from_ns = now_ns() + (uint64_t)(atof(arguments[3]) * 1e6);
   measure_until_ns = measure_from_ns + (uint64_t)(seconds * 1e9);
   events = epoll_create1(0);
   struct caller *all = calloc((size_t)callers, sizeof *all);
@@ -255,12 +254,13 @@ int main(int count, char **arguments) {
     int ready = epoll_wait(events, happened, EVENTS_MAX, 100);
     for (int i = 0; i < ready; i++) receive(happened[i].data.ptr);
   }
-  printf("{");
+  printf("{\"failures\":%lu,\"broken\":%lu,\"unfinished\":%d,\"first_failure\":\"%s\",", failures,
+         broken, waiting, first_failure);
+  printf("\"load\":{");
   tell("whole_us", &whole_us);
   tell("first_text_us", &first_text_us);
   tell("relay_us", &relay_us);
-  printf("\"seconds\":%.3f,\"answers\":%lu,\"texts\":%lu,\"failures\":%lu,\"broken\":%lu,"
-         "\"unfinished\":%d,\"answers_in_all\":%lu,\"first_failure\":\"%s\"}\n",
-         seconds, answers, texts, failures, broken, waiting, answers_in_all, first_failure);
+  printf("\"seconds\":%.3f,\"answers\":%lu,\"texts\":%lu,\"answers_in_all\":%lu}}\n", seconds,
+         answers, texts, answers_in_all);
   return 0;
 }

@@ -51,11 +51,7 @@ class Load:
     seconds: float
     answers: int
     texts: int
-    failures: int
-    broken: int
-    unfinished: int
     answers_in_all: int
-    first_failure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +118,25 @@ def load(folder: Path, question: Question, spell: Spell) -> Load:
     )
     if done.returncode != 0:
         raise Unmeasurable(f"The load generator failed: {done.stderr.decode()}")
-    seen = msgspec.json.decode(done.stdout, type=Load)
-    if seen.failures or seen.broken or seen.unfinished or not seen.answers:
+    told = msgspec.json.decode(done.stdout, type=_Told)
+    if told.failures or told.broken or told.unfinished or not told.load.answers:
         raise Unmeasurable(
-            f"Of {seen.answers_in_all} answers of {question.path} {seen.failures} failed,"
-            f" {seen.broken} connections broke, {seen.unfinished} answers did not end:"
-            f" {seen.first_failure!r}"
+            f"Of {told.load.answers_in_all} answers of {question.path} {told.failures} failed,"
+            f" {told.broken} connections broke, {told.unfinished} answers did not end:"
+            f" {told.first_failure!r}"
         )
-    return seen
+    return told.load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the load generator prints."""
+
+    failures: int
+    broken: int
+    unfinished: int
+    first_failure: str
+    load: Load
 
 
 def _written(question: Question) -> bytes:

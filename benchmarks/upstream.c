@@ -1,7 +1,7 @@
 /* A provider that answers at once, so that a benchmark measures what stands in front of it.
  *
- * It speaks chat completions and messages, plain and streamed, in one thread that allocates nothing.
- * Started without arguments it listens on a free port of 127.0.0.1 and prints the number.
+ * It speaks chat completions and messages, plain and streamed, in one thread that allocates nothing
+ * for a request. It listens on a free port of 127.0.0.1 and prints the number.
  *
  * A prompt says how a streamed answer is paced: [[texts=64 gap_ms=20]]. Each text is its own event,
  * HTTP chunk and write, and carries the moment it was sent, t=<20 digits> in nanoseconds of
@@ -27,13 +27,15 @@
 #define TEXTS_DEFAULT 64
 #define NS_PER_MS 1000000ull
 
-#define JSON "\"model\":\"upstream\","
+#define MODEL "\"model\":\"upstream\","
 #define CHUNK_BEGINS \
   "data: {\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion.chunk\"," \
-  "\"created\":1760000000," JSON "\"service_tier\":\"default\"," \
+  "\"created\":1760000000," MODEL "\"service_tier\":\"default\"," \
   "\"system_fingerprint\":\"fp_upstream\","
 #define CHOICE(delta, reason) \
-  "\"choices\":[{\"index\":0,\"delta\":" delta ",\"logprobs\":null,\"finish_reason\":" reason "}]}\n\n"
+  "\"choices\":[{\"index\":0,\"delta\":" delta ",\"logprobs\":null," \
+  "\"finish_reason\":" reason "}]}\n\n"
+#define NO_TEXT "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}"
 
 enum dialect { CHAT_COMPLETIONS, MESSAGES };
 
@@ -55,12 +57,12 @@ static char out[16 * 1024]; /* what the next write sends */
 static size_t out_bytes;
 
 static const char TEXT[] =
-    "A gateway accepts a request in one dialect, finds out who asks, chooses who answers, sets the "
-    "money aside and relays the answer without holding it back. What it adds is paid for by every "
-    "caller, so the work has to stay small: read once, look up once, write once. Connections stay "
-    "open, because a handshake costs more than a question, and bytes that need no change are handed "
-    "on as they came. What is recorded is written together with what others record, and is durable "
-    "before the answer leaves.";
+    "A gateway accepts a request in one dialect, finds out who asks, chooses who answers, sets "
+    "the money aside and relays the answer without holding it back. What it adds is paid for by "
+    "every caller, so the work has to stay small: read once, look up once, write once. "
+    "Connections stay open, because a handshake costs more than a question, and bytes that need "
+    "no change are handed on as they came. What is recorded is written together with what "
+    "others record, and is durable before the answer leaves.";
 
 static uint64_t now_ns(void) {
   struct timespec now;
@@ -109,14 +111,14 @@ static void put_whole_answer(enum dialect dialect) {
   char body[2048];
   const char *format =
       dialect == CHAT_COMPLETIONS
-          ? "{\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion\",\"created\":1760000000," JSON
-            "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
+          ? "{\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion\"," MODEL
+            "\"created\":1760000000,\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
             "\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
             "\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":110,\"total_tokens\":230,"
             "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
             "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},"
             "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_upstream\"}"
-          : "{\"id\":\"msg_%016llx\",\"type\":\"message\",\"role\":\"assistant\"," JSON
+          : "{\"id\":\"msg_%016llx\",\"type\":\"message\",\"role\":\"assistant\"," MODEL
             "\"content\":[{\"type\":\"text\",\"text\":\"%s\"}],\"stop_reason\":\"end_turn\","
             "\"stop_sequence\":null,\"usage\":{\"input_tokens\":120,\"output_tokens\":110,"
             "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
@@ -131,12 +133,11 @@ static void put_stream_begins(struct connection *one) {
       "cache-control: no-cache\r\ntransfer-encoding: chunked\r\nx-request-id: req_%016llx\r\n\r\n",
       one->id);
   if (one->dialect == CHAT_COMPLETIONS) {
-    put_event(CHUNK_BEGINS CHOICE("{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", "null"),
-              one->id);
+    put_event(CHUNK_BEGINS CHOICE(NO_TEXT, "null"), one->id);
     return;
   }
   put_event("event: message_start\ndata: {\"type\":\"message_start\",\"message\":"
-            "{\"id\":\"msg_%016llx\",\"type\":\"message\",\"role\":\"assistant\"," JSON
+            "{\"id\":\"msg_%016llx\",\"type\":\"message\",\"role\":\"assistant\"," MODEL
             "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":"
             "{\"input_tokens\":120,\"output_tokens\":1,\"cache_creation_input_tokens\":0,"
             "\"cache_read_input_tokens\":0}}}\n\n", one->id);

@@ -61,10 +61,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One variable: its name, the field it fills, how its text is read, and a sentence."""
+    """One variable: its name, the field it fills, how its text is read, and a sentence.
+
+    `field` None means that it is only checked here, and read where it is used.
+    """
 
     name: str
-    field: str
+    field: str | None
     read: Callable[[str], object]
     meaning: str
 
@@ -80,7 +83,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     for variable in SETTINGS:
         text = environment.get(variable.name, "").strip()
         if text:
-            chosen[variable.field] = _read(variable, text)
+            value = _read(variable, text)
+            if variable.field is not None:
+                chosen[variable.field] = value
     chosen["provider_keys"] = _per_provider(environment, "API_KEY")
     chosen["provider_base_urls"] = {
         slug: _read_url(f"{slug.upper()}_BASE_URL", text)
@@ -235,6 +240,13 @@ SETTINGS: tuple[Variable, ...] = (
         meaning="1 gives each task type its own default floor; off unless said otherwise.",
     ),
     Variable(
+        name="AINFERA_ROUTING_PREFERENCE_LIVE",
+        field=None,
+        read=_switch,
+        meaning="1 lets `routing_hint.routing_preference` move the default floor; off unless said"
+        " otherwise.",
+    ),
+    Variable(
         name="AINFERA_OUTPUT_TOKENS_DEFAULT",
         field="output_tokens_default",
         read=_whole(1, 1_000_000),
@@ -263,5 +275,18 @@ SETTINGS: tuple[Variable, ...] = (
         field="local_model_url",
         read=_url,
         meaning="A llama.cpp server that runs already, with /v1; the start command starts one.",
+    ),
+    Variable(
+        name="AINFERA_PG_BIN",
+        field=None,
+        read=Path,
+        meaning="The folder with the programs of a PostgreSQL, from version 15 on, for the embedded"
+        " database; those of the extra `embedded` unless said otherwise.",
+    ),
+    Variable(
+        name="AINFERA_DEMO",
+        field=None,
+        read=_switch,
+        meaning="0 signs up no demo agent at the first start; it does unless said otherwise.",
     ),
 )

@@ -64,6 +64,11 @@ def _thoughts(draw: st.DrawFn, index: int) -> list[StreamEvent]:
 
 
 @st.composite
+def _hidden(draw: st.DrawFn, index: int) -> list[StreamEvent]:
+    return [ThinkingDelta(index=index, redacted=draw(samples.words))]
+
+
+@st.composite
 def _call(draw: st.DrawFn, index: int, arguments: st.SearchStrategy[str]) -> list[StreamEvent]:
     whole = draw(arguments)
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=3)))
@@ -77,11 +82,9 @@ def _call(draw: st.DrawFn, index: int, arguments: st.SearchStrategy[str]) -> lis
 @st.composite
 def answers(draw: st.DrawFn, arguments: st.SearchStrategy[str] = objects) -> list[StreamEvent]:
     """Parts that open in order and speak by turns, however they like."""
-    hidden = st.builds(ThinkingDelta, index=st.just(0), redacted=samples.words)
     parts: list[list[StreamEvent]] = []
     for index in range(draw(st.integers(0, PARTS_MAX))):
-        redacted = hidden.map(lambda one, at=index: [replace(one, index=at)])
-        kinds = (_words(index), _thoughts(index), redacted, _call(index, arguments))
+        kinds = (_words(index), _thoughts(index), _hidden(index), _call(index, arguments))
         parts.append(draw(st.one_of(*kinds)))
     events: list[StreamEvent] = []
     opened = 0

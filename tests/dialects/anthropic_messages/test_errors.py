@@ -217,18 +217,6 @@ def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (429, b"", "rate_limited"),
-        (401, b"", "credential_refused"),
-        (402, b"", "credential_refused"),
-        (403, b"", "credential_refused"),
-        (404, b"", "model_unavailable"),
-        (408, b"", "timeout"),
-        (504, b"", "timeout"),
-        (500, b"", "unavailable"),
-        (503, b"", "unavailable"),
-        (529, b"", "unavailable"),
-        (302, b"", "unavailable"),
-        (400, b"", "rejected"),
         (413, REFUSAL, "rejected"),
         (422, REFUSAL, "rejected"),
         (
@@ -245,7 +233,7 @@ def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
         (429, b'{"error":{"type":"rate_limit_error","details":7}}', "rate_limited"),
     ],
 )
-def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
+def test_the_vendors_words_say_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
     failed = failure(status, body)
     assert failed.reason == reason
     assert failed.upstream_status == status
@@ -265,32 +253,6 @@ def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: s
 )
 def test_a_sentence_names_the_vendors_message_in_whatever_form(body: bytes) -> None:
     assert failure(500, body).sentence == "The provider answered with status 500: It broke"
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        KEY,
-        "sk-ant-********************abcd",
-        "0123456789abcdef0123456789abcdef",
-        "ainfera_Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmc",
-        "Bearer abc.def",
-    ],
-)
-def test_a_key_is_never_shown(key: str) -> None:
-    message = f"invalid x-api-key: {key} (check)"
-    body = json.dumps({"type": "error", "error": {"type": "x", "message": message}})
-    failed = failure(401, body.encode())
-    assert key not in failed.sentence
-    assert "[removed]" in failed.sentence
-    assert key not in json.dumps(told(failed))
-
-
-def test_a_long_message_is_cut_and_a_key_at_the_cut_is_not_halved() -> None:
-    long = json.dumps({"error": {"message": "a " * 240 + KEY + " b" * 9_000}})
-    sentence = failure(500, long.encode()).sentence
-    assert len(sentence) < 600
-    assert KEY[:9] not in sentence
 
 
 def test_the_credential_and_the_version_travel_in_headers() -> None:

@@ -180,20 +180,8 @@ def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (429, b"", "rate_limited"),
         (429, b'{"error":{"type":"requests","code":"rate_limit_exceeded"}}', "rate_limited"),
         (429, b'{"error":{"type":"insufficient_quota"}}', "credential_refused"),
-        (401, b"", "credential_refused"),
-        (402, b"", "credential_refused"),
-        (403, b"", "credential_refused"),
-        (404, b"", "model_unavailable"),
-        (408, b"", "timeout"),
-        (504, b"", "timeout"),
-        (500, b"", "unavailable"),
-        (503, b"", "unavailable"),
-        (529, b"", "unavailable"),
-        (302, b"", "unavailable"),
-        (400, b"", "rejected"),
         (413, REFUSAL, "rejected"),
         (422, REFUSAL, "rejected"),
         (400, b'{"error":{"message":"x","code":"model_decommissioned"}}', "model_unavailable"),
@@ -205,7 +193,7 @@ def test_an_error_in_other_words_or_with_a_secret_is_worded_anew(
         ),
     ],
 )
-def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
+def test_the_vendors_words_say_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
     failed = failure(status, body)
     assert failed.reason == reason
     assert failed.upstream_status == status
@@ -223,33 +211,3 @@ def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: s
 )
 def test_a_sentence_names_the_vendors_message_in_whatever_form(body: bytes) -> None:
     assert failure(500, body).sentence == "The provider answered with status 500: It broke"
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        KEY,
-        "sk-********************abcd",
-        "gsk_4f9aQ2bC7dE1",
-        "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
-        "xai-0a1b2c3d4e5f",
-        "0123456789abcdef0123456789abcdef",
-        "ainfera_Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmc",
-        "Bearer abc.def",
-    ],
-)
-def test_a_key_is_never_shown(key: str) -> None:
-    body = json.dumps({"error": {"message": f"Incorrect API key provided: {key} (check)"}})
-    failed = failure(401, body.encode())
-    assert key not in failed.sentence
-    assert "[removed]" in failed.sentence
-    status, answer = told(failed)
-    assert status == 502
-    assert key not in json.dumps(answer)
-
-
-def test_a_long_message_is_cut_and_a_key_at_the_cut_is_not_halved() -> None:
-    long = json.dumps({"error": {"message": "a " * 240 + KEY + " b" * 9_000}})
-    sentence = failure(500, long.encode()).sentence
-    assert len(sentence) < 600
-    assert KEY[:9] not in sentence

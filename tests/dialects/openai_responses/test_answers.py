@@ -339,22 +339,12 @@ REFUSAL = b'{"error":{"message":"It broke","type":"invalid_request_error","code"
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (429, b"", "rate_limited"),
-        (401, b"", "credential_refused"),
-        (402, b"", "credential_refused"),
-        (403, b"", "credential_refused"),
-        (404, b"", "model_unavailable"),
-        (408, b"", "timeout"),
-        (504, b"", "timeout"),
-        (500, b"<html>", "unavailable"),
-        (529, b"", "unavailable"),
-        (302, b"", "unavailable"),
         (400, REFUSAL, "rejected"),
         (400, b'{"error":{"code":"model_not_found"}}', "model_unavailable"),
         (400, b'{"error":{"code":"invalid_api_key"}}', "credential_refused"),
     ],
 )
-def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
+def test_the_vendors_words_say_how_an_attempt_failed(status: int, body: bytes, reason: str) -> None:
     failed = client.decode_failure(status=status, headers={"Retry-After": "1.5"}, body=body)
     assert failed.reason == reason
     assert failed.upstream_status == status
@@ -362,9 +352,3 @@ def test_a_status_says_how_an_attempt_failed(status: int, body: bytes, reason: s
     assert failed.upstream_headers == {"retry-after": "1.5"}
     if body == REFUSAL:
         assert failed.sentence == "The provider answered with status 400: It broke"
-
-
-def test_a_key_is_never_shown() -> None:
-    body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
-    failed = client.decode_failure(status=401, headers={}, body=body)
-    assert KEY not in failed.sentence
