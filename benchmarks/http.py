@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 from benchmarks import machine, programs, questions, report, running_server
 from benchmarks.measured import Cell, Result
@@ -42,7 +43,7 @@ def main() -> None:
     asked.add_argument("--keep", action="store_true", help="write the result to its file too")
     is_kept: bool = asked.parse_args().keep
     # What was started is stopped on the way out, which there is only when it is Python's.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.http: stopped"))
+    signal.signal(signal.SIGTERM, _stopped)
     try:
         result = measured()
     except Unmeasurable as problem:
@@ -50,6 +51,10 @@ def main() -> None:
     print("\n\n".join(report.paragraphs(result)))
     if is_kept:
         report.keep(result)
+
+
+def _stopped(_number: int, _frame: FrameType | None) -> None:
+    sys.exit("benchmarks.http: stopped")
 
 
 def measured() -> Result:

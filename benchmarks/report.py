@@ -47,9 +47,10 @@ def paragraphs(result: Result) -> Iterator[str]:
     yield _table(PACED_HEAD, [_paced_row(one) for one in paced])
     yield "## What it costs"
     yield (
-        "Processor time for one answer, in microseconds, of the server and of PostgreSQL. What the"
-        " provider of this benchmark takes for one when it is called directly is the yardstick:"
-        " machines differ, and their ratio does so less."
+        "Processor time for one answer, in microseconds, of the server and of PostgreSQL; for a"
+        " text of a stream it is all of that, shared out. What the provider of this benchmark takes"
+        " for an answer when it is called directly is the yardstick: machines differ, and the ratio"
+        " does so less."
     )
     yield _table(COST_HEAD, [_cost_row(one) for one in result.cells])
 

@@ -112,8 +112,9 @@ static void put_whole_answer(enum dialect dialect) {
   const char *format =
       dialect == CHAT_COMPLETIONS
           ? "{\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion\"," MODEL
-            "\"created\":1760000000,\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
-            "\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
+            "\"created\":1760000000,\"choices\":[{\"index\":0,\"message\":"
+            "{\"role\":\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},"
+            "\"logprobs\":null,\"finish_reason\":\"stop\"}],"
             "\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":110,\"total_tokens\":230,"
             "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
             "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},"

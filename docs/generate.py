@@ -6,13 +6,17 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import click
 
 from ainfera_server import money, settings
+from ainfera_server.api import routes
+from ainfera_server.api.route import AnyRoute, InferenceRoute, Route, UnbuiltRoute
 from ainfera_server.audit import events
 from ainfera_server.audit.events import EventType
+from ainfera_server.cli import main as cli
+from ainfera_server.dashboard import pages as dashboard
 from ainfera_server.errors import AinferaError
 from ainfera_server.money import UsdMicros
 from ainfera_server.settings import Settings
@@ -37,8 +41,7 @@ def pages() -> Mapping[str, str]:
 def settings_page() -> str:
     """What an operator may set."""
     rows = [
-        (f"`{one.name}`", f"`{text}`" if (text := default_of(one.field)) else "", one.meaning)
-        for one in settings.SETTINGS
+        (f"`{one.name}`", code(default_of(one.field)), one.meaning) for one in settings.SETTINGS
     ]
     keys = [
         (f"`{slug.upper()}_API_KEY`", f"`{slug.upper()}_BASE_URL`")
@@ -62,7 +65,8 @@ def errors_page() -> str:
     return page(
         "Errors",
         "Every error has a kind for programs and a sentence for people, worded in the dialect of"
-        " the route. The status is that of the native routes.",
+        " the route; [Headers](headers.md) says which of them ask to be tried again. The status is"
+        " that of the native routes.",
         table(("kind", "status", "meaning"), rows),
     )
 
@@ -86,22 +90,89 @@ def promises_page() -> str:
     )
 
 
+def routes_page() -> str:
+    """Everything that answers over HTTP."""
+    pages = ", ".join(code(one.path.replace(":uuid}", "}")) for one in dashboard.PAGES)
+    browsers = (
+        f"Browsers, which sign in at `{dashboard.SIGN_IN}`. Its pages are {pages}; each with"
+        f" `{dashboard.TWIN}` behind it is the same as JSON."
+    )
+    tools = "MCP clients, over streamable HTTP without sessions; with the extra `mcp`."
+    return page(
+        "Routes",
+        "*key*: an API key is needed, as `Authorization: Bearer` or as `x-api-key`, and reaches"
+        " what its own tenant has. *public*: anybody may ask. `/openapi.json` of a running server"
+        " says what goes into each and what comes out.",
+        routes_table(routes.every_route()),
+        "## Not served",
+        "The API names these too. This version answers each with 501 and the sentence that stands"
+        " here.",
+        unbuilt_table(routes.every_route()),
+        "## Beside the API",
+        table(
+            ("path", "who", "is for"),
+            [("`/dashboard`", "key", browsers), ("`POST /mcp`", "key", tools)],
+        ),
+    )
+
+
+def commands_page() -> str:
+    """Everything the terminal knows."""
+    program = cli.program
+    return page(
+        "Commands",
+        " ".join((program.help or "").split()),
+        "An option goes before the variable that stands for it. `--help` says of each command what"
+        " stands here.",
+        *commands(program, "ainfera-server"),
+    )
+
+
+def headers_page() -> str:
+    """Every header of our own, and those of others that we heed."""
+    return page(
+        "Headers",
+        "## What a request may have",
+        table(("header", "where", "meaning"), REQUEST_HEADERS),
+        "## What a response has",
+        table(("header", "where", "meaning"), RESPONSE_HEADERS),
+    )
+
+
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("commands.md", commands_page),
     ("errors.md", errors_page),
     ("events.md", events_page),
+    ("headers.md", headers_page),
     ("promises.md", promises_page),
+    ("routes.md", routes_page),
     ("settings.md", settings_page),
 )
 
 
-def routes_table(paths: Mapping[str, Mapping[str, Mapping[str, object]]]) -> str:
-    """Every path and method of an OpenAPI document's `paths`, in the document's order."""
-    rows = [
-        (f"`{method.upper()} {path}`", str(operation["summary"]))
-        for path, operations in paths.items()
-        for method, operation in operations.items()
-    ]
-    return table(("route", "does"), rows)
+def routes_table(every: Sequence[AnyRoute]) -> str:
+    """What is served: each route, who may ask, and what it does."""
+    rows: list[tuple[str, ...]] = []
+    for one in every:
+        match one:
+            case Route():
+                rows.append((written(one), one.opens, one.summary))
+            case InferenceRoute():
+                rows.append((written(one), "key", one.summary))
+            case UnbuiltRoute():
+                pass
+    return table(("route", "who", "does"), rows)
+
+
+def unbuilt_table(every: Sequence[AnyRoute]) -> str:
+    """What is not served, and what to do instead."""
+    rows = [(written(one), one.sentence) for one in every if isinstance(one, UnbuiltRoute)]
+    return table(("route", "instead"), rows)
+
+
+def written(route: AnyRoute) -> str:
+    """A route as the OpenAPI document names it."""
+    return code(f"{route.method} {route.path.replace(':path}', '}')}")
 
 
 def commands(group: click.Group, name: str) -> Iterator[str]:
@@ -113,8 +184,11 @@ def commands(group: click.Group, name: str) -> Iterator[str]:
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
             continue
+        given = [
+            one.make_metavar(context) for one in command.params if isinstance(one, click.Argument)
+        ]
         options = [option_row(one) for one in command.params if isinstance(one, click.Option)]
-        yield f"## `{name} {word}`"
+        yield f"## {code(' '.join((name, word, *given)))}"
         yield " ".join((command.help or "").split())
         if options:
             yield table(("option", "variable", "meaning"), options)
@@ -122,21 +196,29 @@ def commands(group: click.Group, name: str) -> Iterator[str]:
 
 def option_row(option: click.Option) -> tuple[str, str, str]:
     """One option, the variable that stands for it, and what it means."""
-    variable = f"`{option.envvar}`" if isinstance(option.envvar, str) else ""
-    return f"`{', '.join(option.opts)}`", variable, option.help or ""
+    variable = code(option.envvar) if isinstance(option.envvar, str) else ""
+    default = f" Without it: {code(str(option.default))}." if option.show_default else ""
+    names = ", ".join((*option.opts, *option.secondary_opts))
+    return code(names), variable, (option.help or "") + default
 
 
 def error_kinds(tree: type[AinferaError] = AinferaError) -> Iterator[tuple[str, int, str]]:
-    """The leaves of the tree of errors, in the order in which they are written."""
+    """The leaves of the tree of errors, in the order in which they are written.
+
+    A refused choice has no kind of its own: its code is the rule that fired.
+    """
     branches = tree.__subclasses__()
     if not branches:
-        yield tree.kind, tree.status, first_paragraph(tree)
+        for kind in get_args(get_type_hints(tree.__init__).get("rule")) or (tree.kind,):
+            yield kind, tree.status, first_paragraph(tree)
     for branch in branches:
         yield from error_kinds(branch)
 
 
-def default_of(field: str) -> str:
+def default_of(field: str | None) -> str:
     """A default as an operator would write it; nothing when there is none."""
+    if field is None:
+        return ""
     match getattr(Settings(), field):
         case None:
             return ""
@@ -153,6 +235,11 @@ def first_paragraph(thing: object) -> str:
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
+def code(text: str) -> str:
+    """A text as it is typed; nothing stays nothing."""
+    return text and f"`{text}`"
+
+
 def page(title: str, *paragraphs: str) -> str:
     """A page in Markdown."""
     return "\n\n".join((f"# {title}", MADE_BY, *paragraphs)) + "\n"
@@ -164,6 +251,79 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
     )
+
+
+EVERYWHERE = "everywhere"
+INFERENCE = "inference"
+ANSWERS = "answers"
+
+REQUEST_HEADERS = (
+    ("`authorization`", EVERYWHERE, "`Bearer` and an API key."),
+    (
+        "`x-api-key`",
+        EVERYWHERE,
+        "An API key, for clients that send it so; two that differ are 401.",
+    ),
+    (
+        "`content-type`",
+        EVERYWHERE,
+        "`application/json` for a body; on control routes nothing else.",
+    ),
+    (
+        "`idempotency-key`",
+        INFERENCE,
+        "1 to 255 printable characters. The same key again gives the first answer, paid for once.",
+    ),
+    (
+        "`anthropic-*`",
+        "`/v1/messages`",
+        "Go to Anthropic as they came when a model of theirs answers; nowhere else.",
+    ),
+    (
+        "`anthropic-version`, `x-stainless-*`, `user-agent`",
+        "`/v1/models`",
+        "Tell whose client asks, and so the form of the list; `?format=` goes before them.",
+    ),
+    ("`accept`", "`/` and `/concepts`", "Whether a page, Markdown or JSON is wanted."),
+    (
+        "`forwarded`, `via`, `x-forwarded-for`, `x-forwarded-host`, `x-real-ip`",
+        "`/metrics`",
+        "A request that came through a proxy is refused.",
+    ),
+    ("`origin`, `sec-fetch-site`", "`/dashboard`, `/mcp`", "Pages of other sites are refused."),
+)
+
+RESPONSE_HEADERS = (
+    ("`request-id`, `x-request-id`", EVERYWHERE, "The same id in both; our logs know it."),
+    ("`x-ainfera-model`", ANSWERS, "The offer that answered."),
+    ("`x-ainfera-provider`", ANSWERS, "Its provider."),
+    ("`x-ainfera-inference-id`", ANSWERS, "For `GET /v1/inferences/{inference_id}`."),
+    ("`x-ainfera-receipt-id`", ANSWERS, "For `GET /v1/receipts/{receipt_id}`, once it has ended."),
+    (
+        "`x-ainfera-decision-id`",
+        "routed answers",
+        "For `GET /v1/inferences/{inference_id}/decision`, which takes it too.",
+    ),
+    ("`x-ainfera-rule-fired`", "routed answers", "The rule that made the decision."),
+    (
+        "`x-ainfera-cost-usd`",
+        "whole answers",
+        "What it cost. A stream says so at its end, in a comment that clients skip.",
+    ),
+    ("`x-ainfera-agent-id`", ANSWERS, "Who paid."),
+    ("`x-ainfera-audit-url`", ANSWERS, "The agent's audit chain."),
+    (
+        "`x-ainfera-content-salt`",
+        ANSWERS,
+        "With it the hashes on the receipt can be checked against the words; it is not kept.",
+    ),
+    ("`x-ainfera-stream-mode`", "streams", "`native`: nothing waits for the end of the answer."),
+    ("`x-ainfera-tools-dropped`", ANSWERS, "`false`: a request with tools is never stripped."),
+    ("`x-should-retry`", "errors", "`false` where the same request would fail again."),
+    ("`retry-after`", "errors", "Seconds after which to try again."),
+    ("`www-authenticate`", "401", "`Bearer`."),
+    ("`allow`", "405", "What the path takes."),
+)
 
 
 if __name__ == "__main__":

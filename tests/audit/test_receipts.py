@@ -56,6 +56,12 @@ def test_money_on_a_receipt_is_decimal_text() -> None:
     assert body["usage"]["input_tokens"] == 17
 
 
+def test_every_class_of_tokens_is_on_a_receipt() -> None:
+    counts = dict(zip(Usage.__dataclass_fields__, range(1, 9), strict=False))
+    body = json.loads(receipts.encode(replace(RECEIPT, usage=Usage(**counts))))
+    assert body["usage"] == counts
+
+
 def test_every_field_of_a_receipt_is_written() -> None:
     renamed = {
         "cost": "cost_usd",

@@ -19,13 +19,22 @@ USAGES = st.builds(
     input_tokens=TOKENS,
     cache_read_tokens=TOKENS,
     cache_write_tokens=TOKENS,
+    cache_write_1h_tokens=TOKENS,
     output_tokens=TOKENS,
 )
-COUNTED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+COUNTED = (
+    *("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
+    "output_tokens",
+)
 
 
 def per_mtok(dollars: str) -> UsdMicrosPerMtok:
     return UsdMicrosPerMtok(money.parse_usd(dollars))
+
+
+def prompt(usage: Usage) -> int:
+    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + usage.cache_read_tokens + written
 
 
 def flat(price_in: str, price_out: str) -> Prices:
@@ -77,9 +86,10 @@ def test_every_class_of_tokens_has_its_own_price() -> None:
         input_tokens=1_000_000,
         cache_read_tokens=1_000_000,
         cache_write_tokens=1_000_000,
+        cache_write_1h_tokens=1_000_000,
         output_tokens=1_000_000,
     )
-    assert money.usd(pricing.cost(usage, HAIKU)) == "7.350000"
+    assert money.usd(pricing.cost(usage, HAIKU)) == "9.350000"
 
 
 def test_reasoning_is_part_of_the_output_and_charged_once() -> None:
@@ -90,6 +100,14 @@ def test_reasoning_is_part_of_the_output_and_charged_once() -> None:
 def test_a_class_without_a_price_is_charged_as_input() -> None:
     usage = Usage(cache_read_tokens=1_000, cache_write_tokens=1_000)
     assert pricing.cost(usage, flat("2", "6")) == 4_000
+
+
+def test_writing_for_an_hour_costs_as_writing_does_where_no_price_says_more() -> None:
+    usage = Usage(cache_write_1h_tokens=1_000)
+    one_price = dataclasses.replace(HAIKU, cache_write_1h=None)
+    assert pricing.cost(usage, HAIKU) == 2_000
+    assert pricing.cost(usage, one_price) == 1_250
+    assert pricing.cost(usage, flat("2", "6")) == 2_000
 
 
 def test_the_sum_is_rounded_once_and_half_a_millionth_goes_up() -> None:
@@ -127,16 +145,15 @@ def test_a_hold_assumes_that_the_whole_prompt_is_of_the_dearest_class() -> None:
 @proves("money-is-exact")
 @given(USAGES, price_lists())
 def test_a_cost_is_the_exact_sum_to_within_half_a_millionth(usage: Usage, prices: Prices) -> None:
-    at = pricing.prices_at(
-        prices,
-        input_tokens=usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
-    )
+    at = pricing.prices_at(prices, input_tokens=prompt(usage))
     read = at.input if at.cache_read is None else at.cache_read
     write = at.input if at.cache_write is None else at.cache_write
+    write_1h = write if at.cache_write_1h is None else at.cache_write_1h
     exact = (
         usage.input_tokens * at.input
         + usage.cache_read_tokens * read
         + usage.cache_write_tokens * write
+        + usage.cache_write_1h_tokens * write_1h
         + usage.output_tokens * at.output
     )
     cost = pricing.cost(usage, prices)
@@ -154,9 +171,8 @@ def test_more_tokens_never_cost_less(usage: Usage, prices: Prices, field: str, m
 def test_a_hold_covers_every_answer_within_its_limits(
     usage: Usage, prices: Prices, spare_input: int, spare_output: int
 ) -> None:
-    prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     held = pricing.most_it_may_cost(
-        prompt + spare_input, usage.output_tokens + spare_output, prices
+        prompt(usage) + spare_input, usage.output_tokens + spare_output, prices
     )
     assert pricing.cost(usage, prices) <= held
 

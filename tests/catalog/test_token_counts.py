@@ -80,6 +80,14 @@ def test_a_part_that_was_not_understood_is_bounded_by_the_body() -> None:
     not_understood = asking(Text(text="hello"), body=body, fields_not_understood=("document",))
     assert token_counts.most_input_tokens(understood) < 1_000
     assert token_counts.most_input_tokens(not_understood) > 50_000
+    lost = asking(body=body, parts_not_understood=("messages.0.content.0",))
+    assert token_counts.most_input_tokens(lost) > 50_000
+
+
+def test_a_picture_by_the_id_of_its_file_is_bounded_as_one_in_the_body() -> None:
+    picture = asking(Image(url="https://example.com/a.png"))
+    by_id = asking(parts_not_understood=("messages.0.content.0",))
+    assert token_counts.most_input_tokens(by_id) >= token_counts.most_input_tokens(picture)
 
 
 def test_a_body_is_counted_whatever_its_text_contains() -> None:

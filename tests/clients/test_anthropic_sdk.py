@@ -29,8 +29,8 @@ USER: MessageParam = {"role": "user", "content": QUESTION}
 TOOL: ToolParam = {"name": "weather", "description": "Looks outside.", "input_schema": SCHEMA}
 EVERY_MODEL = pytest.mark.parametrize("model", [CLAUDE, GPT, MISTRAL])
 """The caller's own dialect, another one, and a provider with its own reading of the other."""
-COUNTED_IN_STREAMS = {CLAUDE: 7, GPT: 7, MISTRAL: 0}
-"""Mistral is not asked to count in a stream, and the scripted provider does so only when asked."""
+COUNTED_IN_STREAMS = {CLAUDE: range(7, 8), GPT: range(7, 8), MISTRAL: range(9, 17)}
+"""Mistral is not asked to count in a stream, so the answer has the estimate that is billed."""
 
 
 @proves("vendor-clients-work")
@@ -114,7 +114,7 @@ def test_the_clients_own_accumulator_puts_a_stream_together(
         (one.call_id, one.name, json.loads(one.arguments)) for one in CALLS
     ]
     assert answer.stop_reason == "tool_use"
-    assert answer.usage.output_tokens == COUNTED_IN_STREAMS[model]
+    assert answer.usage.output_tokens in COUNTED_IN_STREAMS[model]
 
 
 @EVERY_MODEL

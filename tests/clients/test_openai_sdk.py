@@ -238,7 +238,7 @@ def test_a_picture_for_a_model_that_cannot_see_is_refused_before_anybody_is_aske
     with pytest.raises(openai.UnprocessableEntityError, match="does not take images") as refused:
         openai_client.chat.completions.create(model="codestral-2508", messages=[with_picture()])
 
-    assert refused.value.code == "tools_not_supported_by_backend"
+    assert refused.value.code == "not_supported_by_backend"
     assert scripted_provider.requests == []
 
 

@@ -45,7 +45,7 @@ def test_what_is_not_strict_json_is_malformed_in_every_dialect(body: bytes) -> N
 
 def test_brackets_in_strings_are_not_depth_and_depth_has_an_exact_limit() -> None:
     words = json.dumps(['"\\' + "[{" * 500, "\\"]).encode()
-    assert strict_json.fields(ASKED % words)["x"] == words
+    assert bytes(strict_json.fields(ASKED % words)["x"]) == words
     assert "x" in strict_json.fields(ASKED % (b"[" * 199 + b"]" * 199))
     with pytest.raises(Malformed):
         strict_json.fields(ASKED % (b"[" * 200 + b"]" * 200))

@@ -23,13 +23,18 @@ async def other_gateway(database: str, settings: Settings) -> AsyncIterator[Gate
 
 
 @pytest.fixture
-def administer_here(postgres_server: Server, database: str) -> Callable[[str], None]:
-    """Run a statement as the superuser, in the database of this test."""
+def superuser_dsn(postgres_server: Server, database: str) -> str:
+    """The database of this test, for whoever may do everything."""
     name = unquote(urlsplit(database).path.removeprefix("/"))
-    dsn = postgres_server.dsn_as(user="postgres", database=name)
+    return postgres_server.dsn_as(user="postgres", database=name)
+
+
+@pytest.fixture
+def administer_here(superuser_dsn: str) -> Callable[[str], None]:
+    """Run a statement as the superuser, in the database of this test."""
 
     def run(statement: str) -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(superuser_dsn, autocommit=True) as connection:
             connection.execute(statement.encode())
 
     return run

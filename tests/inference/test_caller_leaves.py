@@ -3,12 +3,14 @@
 The connections are cut without a goodbye, as a process that is killed cuts them.
 """
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from ainfera_server.conversation import Json
@@ -77,6 +79,24 @@ async def test_a_stream_that_is_closed_before_anybody_read_it_lets_go_of_everyth
     }
     (outcome,) = look("select outcome_status from routing_outcomes")
     assert outcome == {"outcome_status": "failed_other"}
+    assert books_of.violations(look) == []
+
+
+@proves("cancelled-means-cancelled")
+async def test_a_provider_hears_at_once_although_the_books_cannot_be_written_yet(
+    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look, superuser_dsn: str
+) -> None:
+    caller = await callers.signed_up(gateway)
+    scripted_provider.stalls_mid_stream(after_chunks=5)
+    answer = await caller.listens(gateway)
+
+    with psycopg.connect(superuser_dsn) as blocking:
+        blocking.execute("lock table chain_heads in exclusive mode")
+        closing = asyncio.create_task(answer.close())
+        assert await scripted_provider.sees_its_client_leave(within_s=WITHIN_S)
+        assert not closing.done()
+    await closing
+
     assert books_of.violations(look) == []
 
 

@@ -38,6 +38,9 @@ VENDOR_HEADERS: Mapping[Dialect, str] = {"anthropic_messages": "anthropic-"}
 Which there are is the vendor's business: https://code.claude.com/docs/en/llm-gateway
 """
 
+VENDOR_HEADER_BYTES_MAX = 8 * 1024
+"""Vendors refuse longer ones, with an error that says nothing."""
+
 BODY_S_MAX = 60.0
 
 log = logging.getLogger(__name__)
@@ -223,7 +226,12 @@ def _vendor_headers(headers: Headers, dialect: Dialect) -> Mapping[str, str]:
     if beginning is None:
         return {}
     names = {name for name in headers if name.startswith(beginning)}
-    return {name: ", ".join(headers.getlist(name)) for name in sorted(names)}
+    sent = {name: ", ".join(headers.getlist(name)) for name in sorted(names)}
+    if sum(len(name) + len(value) for name, value in sent.items()) > VENDOR_HEADER_BYTES_MAX:
+        raise Malformed(
+            f"The {beginning}* headers are longer than {VENDOR_HEADER_BYTES_MAX} bytes together."
+        )
+    return sent
 
 
 def _note_alias(model: str, request_id: str) -> None:

@@ -62,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     _public("GET /health", probes.health, "probes"),
     _public("GET /v1/health", probes.health, "probes"),
     _public("GET /livez", probes.livez, "probes"),
+    _public("GET /api/hello", probes.livez, "probes"),
     _public("GET /readyz", probes.readyz, "probes"),
     _public("GET /startupz", probes.startupz, "probes"),
     _public("GET /metrics", probes.metrics, "probes"),

@@ -7,7 +7,7 @@ before anything is sent, and the settlement or the release after it.
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -109,7 +109,7 @@ async def _settled(
     body = (
         call.speaks.adapt_reply(whole.body, envelope)
         if held.is_relayed
-        else call.speaks.encode_reply(whole.reply, envelope)
+        else call.speaks.encode_reply(replace(whole.reply, usage=metered.usage), envelope)
     )
     headers = jobs.headers(job, held.offer, amount)
     delivered = Delivered(

@@ -6,12 +6,14 @@ from ainfera_server import settings
 from ainfera_server.catalog import pricing, token_counts
 from ainfera_server.catalog.offers import Offer
 from ainfera_server.conversation import Image, Request
-from ainfera_server.errors import Invalid, ModelUnavailable, ToolsNotSupported
+from ainfera_server.errors import Invalid, ModelUnavailable, NotCarried, ToolsNotSupported
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference.call import Call
 from ainfera_server.routing import policy, targets
 from ainfera_server.routing.policy import AgentLimits, NotAPolicy
 from ainfera_server.routing.snapshot import Candidate, Policy, Snapshot
+
+TOOLS = "tools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +132,7 @@ def _pinned(gateway: Gateway, request: Request) -> Pinned:
         raise _unavailable(request.model, keyed[0].provider, why)
     able = tuple(offer for offer in ready if missing_ability(offer, request) is None)
     if not able:
-        raise ToolsNotSupported(
-            f"The backend of {request.model!r} does not take {missing_ability(ready[0], request)}."
-            " Leave that out, or ask for ainfera-inference.",
-            backend=ready[0].slug,
-            hint="Ask for ainfera-inference and only backends that can are considered.",
-        )
+        raise _not_able(ready[0], request)
     now_s = gateway.monotonic()
     healthy = tuple(one for one in able if not gateway.health.is_cooling(one.slug, now_s=now_s))
     return Pinned(offers=healthy or able)
@@ -145,11 +142,22 @@ def _can_be_bought(offer: Offer) -> bool:
     return offer.status == "active" and offer.prices is not None
 
 
+def _not_able(offer: Offer, request: Request) -> ToolsNotSupported | NotCarried:
+    missing = missing_ability(offer, request)
+    kind = ToolsNotSupported if missing == TOOLS else NotCarried
+    return kind(
+        f"The backend of {request.model!r} does not take {missing}."
+        " Leave that out, or ask for ainfera-inference.",
+        backend=offer.slug,
+        hint="Ask for ainfera-inference and only backends that can are considered.",
+    )
+
+
 def missing_ability(offer: Offer, request: Request) -> str | None:
     """What the request needs that the offer's backend has not; None when it has all."""
     abilities = offer.model.capabilities
     if request.tools and "tools" not in abilities:
-        return "tools"
+        return TOOLS
     shows_images = any(isinstance(part, Image) for one in request.messages for part in one.parts)
     if shows_images and "vision" not in abilities:
         return "images"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ainfera_server import money, sse
 from ainfera_server.audit.receipts import Attempt
 from ainfera_server.catalog import token_counts
-from ainfera_server.conversation import Started, StreamEvent, Usage
+from ainfera_server.conversation import Ended, Started, StreamEvent, Usage
 from ainfera_server.dialects.sides import StreamEncoder
 from ainfera_server.errors import AinferaError, Internal, ProviderFailed, ServerError
 from ainfera_server.gateway import Gateway
@@ -192,12 +192,16 @@ class _OnTheWay:
             self._kept += chunk
 
     def _counted(self, event: StreamEvent) -> StreamEvent:
-        """A provider that counts only at the end leaves the beginning to our estimate."""
-        if not isinstance(event, Started) or event.usage is not None:
-            return event
+        """What nobody counted is estimated, so that the caller reads what the bill will say."""
         request = self._job.gathered.call.request
-        estimate = Usage(input_tokens=token_counts.estimated_input_tokens(request))
-        return replace(event, usage=estimate)
+        match event:
+            case Started(usage=None):
+                estimate = Usage(input_tokens=token_counts.estimated_input_tokens(request))
+                return replace(event, usage=estimate)
+            case Ended(usage=None):
+                return replace(event, usage=self.tally.metered(request).usage)
+            case _:
+                return event
 
     def _new_encoder(self) -> StreamEncoder:
         call = self._job.gathered.call

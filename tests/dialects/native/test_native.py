@@ -20,7 +20,8 @@ from ainfera_server.conversation import (
     ToolCall,
     Usage,
 )
-from ainfera_server.dialects.native import server
+from ainfera_server.dialects.native import error_writer, server
+from ainfera_server.dialects.native.error_writer import Mistake
 from ainfera_server.dialects.openai_chat import server as chat
 from ainfera_server.dialects.sides import ServerSide
 from ainfera_server.errors import (
@@ -35,6 +36,7 @@ from ainfera_server.errors import (
     Unauthenticated,
 )
 from tests.dialects import failures, samples
+from tests.dialects.anthropic_messages import conversations as anthropics
 from tests.dialects.openai_chat import conversations
 
 KEY = "sk-proj-4f9aQ2bC7dE1fG3h"
@@ -83,7 +85,13 @@ def test_a_request_keeps_its_wishes_as_they_were_written() -> None:
 
 
 def test_an_answer_has_exactly_the_documented_fields() -> None:
-    usage = Usage(input_tokens=3, cache_read_tokens=4, cache_write_tokens=5, output_tokens=6)
+    usage = Usage(
+        input_tokens=3,
+        cache_read_tokens=4,
+        cache_write_tokens=2,
+        cache_write_1h_tokens=3,
+        output_tokens=6,
+    )
     assert replied(Text(text="Hel"), Text(text="lo"), usage=usage) == {
         "inference_id": samples.ENVELOPE.inference_id,
         "receipt_id": samples.ENVELOPE.receipt_id,
@@ -122,6 +130,41 @@ def test_the_published_client_reads_every_answer(reply: Reply) -> None:
     found = InferenceResponse.model_validate_json(body)
     assert found.content == "".join(one.text for one in reply.parts if isinstance(one, Text))
     assert found.cost_usd == Decimal("0.000123")
+
+
+@given(reply=anthropics.replies() | conversations.replies())
+def test_content_is_always_text_and_blocks_come_when_there_is_more(reply: Reply) -> None:
+    answer = json.loads(server.encode_reply(reply, samples.ENVELOPE))
+    texts = [one.text for one in reply.parts if isinstance(one, Text)]
+    assert answer["content"] == "".join(texts)
+    assert answer["finish_reason"] in {"stop", "length", "tool_calls", "content_filter"}
+    assert answer["finish_reason_native"] == reply.finish_reason_native
+    assert (answer["content_blocks"] is None) == (len(texts) == len(reply.parts))
+    if answer["content_blocks"] is not None:
+        blocks = answer["content_blocks"]
+        kinds = {"text", "thinking", "redacted_thinking", "tool_use"}
+        assert len(blocks) == len(reply.parts)
+        assert {one["type"] for one in blocks} <= kinds
+        assert [one["text"] for one in blocks if one["type"] == "text"] == texts
+
+
+def test_several_mistakes_are_told_each_with_its_place() -> None:
+    mistakes = [
+        Mistake(place=("body", "messages", 0), sentence="Field required", kind="missing"),
+        Mistake(place=("query", "limit"), sentence="Too large", kind="less_than_equal"),
+    ]
+    answer = error_writer.mistakes_answer(Invalid("messages.0: Field required"), mistakes)
+    assert answer.status == 422
+    assert answer.headers == {"x-should-retry": "false"}
+    assert json.loads(answer.body) == {
+        "error": "invalid_request",
+        "code": "invalid_request",
+        "message": "messages.0: Field required",
+        "detail": [
+            {"loc": ["body", "messages", 0], "msg": "Field required", "type": "missing"},
+            {"loc": ["query", "limit"], "msg": "Too large", "type": "less_than_equal"},
+        ],
+    }
 
 
 def test_a_native_answer_of_somebody_else_becomes_ours() -> None:
