@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -108,8 +109,12 @@ def decode(stored_bytes: bytes) -> Snapshot:
         raise NotASnapshot(f"these bytes are not a snapshot: {error}") from error
 
 
+@lru_cache(maxsize=4096)
 def decimal_text(number: Decimal) -> str:
-    """Write a number so that equal numbers are equal texts: no exponent, no trailing zero."""
+    """Write a number so that equal numbers are equal texts: no exponent, no trailing zero.
+
+    A catalog's numbers are written again for every decision, so they are remembered.
+    """
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").removesuffix(".")
@@ -243,6 +248,7 @@ def optional_decimal_text(number: Decimal | None) -> str | None:
     return None if number is None else decimal_text(number)
 
 
+@lru_cache(maxsize=4096)
 def optional_price_text(price: UsdMicrosPerMtok | None) -> str | None:
     """Write a price that may be unknown."""
     return None if price is None else money.usd_per_mtok(price)
