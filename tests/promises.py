@@ -116,7 +116,10 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "receipts-verify-without-us": (
             "A receipt is signed, and can be verified with nothing but our published key."
         ),
-        "two-durable-writes": "An inference takes two durable writes, however many rows they hold.",
+        "two-durable-writes": (
+            "An inference that its first offer answers takes two durable writes, however many rows"
+            " they hold."
+        ),
         "tables-can-be-spread": (
             "Every table's key leads with the column by which a distributed PostgreSQL would"
             " spread it."

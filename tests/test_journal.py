@@ -68,7 +68,6 @@ async def test_what_waits_while_a_batch_is_committed_is_the_next_batch(
     assert len(look("select * from notes")) == 700
 
 
-@proves("two-durable-writes")
 @pytest.mark.usefixtures("superuser")
 async def test_a_poisoned_entry_fails_alone(pools: Pools, look: Look) -> None:
     entries = [1, 2, POISON, 3, 4]

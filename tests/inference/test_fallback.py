@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ainfera_server.conversation import Json
 from ainfera_server.errors import (
     AllRoutedModelsFailed,
     CapExceeded,
@@ -27,7 +28,10 @@ from tests.scripted_provider import ScriptedProvider
 FIRST, FIRST_UPSTREAM = "mistral-large-3", "mistral-large-2512"
 SECOND = "gpt-5-5"
 SECOND_ANTHROPIC = "claude-opus-4-7"
-SOUND = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+SOUND: Json = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+PAGE: Json = {"type": "text", "media_type": "text/plain", "data": "A page."}
+PRINTED: Json = [{"role": "user", "content": [{"type": "document", "source": PAGE}]}]
+SPOKEN: Json = [{"role": "user", "content": [SOUND]}]
 WHOLE_IN_S = 3.0
 """Enough for any test here, and far less than every wait that has to be cut short in one."""
 
@@ -98,11 +102,23 @@ async def test_a_second_offer_without_words_for_it_gives_the_first_ones_money_ba
     scripted_provider.fails(status=503, model=FIRST_UPSTREAM)
     two = only(gateway, FIRST, SECOND_ANTHROPIC)
 
-    with pytest.raises(NotCarried):
-        await caller.answers(two, stream=streams, messages=[{"role": "user", "content": [SOUND]}])
+    with pytest.raises(AllRoutedModelsFailed):
+        await caller.answers(two, stream=streams, messages=SPOKEN)
 
     assert [one.model for one in scripted_provider.requests] == [FIRST_UPSTREAM]
     assert books_of.wallet(look, caller.payer.agent_id)["held"] == 0
+    assert books_of.violations(look) == []
+
+
+@proves("one-outcome-for-each-routed-call", "no-free-or-double-charge")
+async def test_a_request_that_no_offer_has_words_for_costs_nothing_and_leaves_one_outcome(
+    gateway: Gateway, scripted_provider: ScriptedProvider, caller: Caller, look: Look
+) -> None:
+    with pytest.raises(NotCarried):
+        await caller.answers(only(gateway, SECOND_ANTHROPIC), messages=SPOKEN)
+
+    assert scripted_provider.requests == []
+    assert books_of.counts(look) == {"inferences": 0, "outcomes": 1, "paid": 0, "receipts": 0}
     assert books_of.violations(look) == []
 
 
@@ -170,17 +186,18 @@ async def test_a_provider_that_asks_for_a_long_wait_is_left_at_once(
     ]
 
 
-@pytest.mark.parametrize("status", [500, 401, 404])
 async def test_nobody_but_a_busy_provider_is_asked_twice(
-    gateway: Gateway, scripted_provider: ScriptedProvider, caller: Caller, status: int
+    gateway: Gateway, scripted_provider: ScriptedProvider, caller: Caller
 ) -> None:
-    scripted_provider.fails(status=status)
+    for status in (500, 401, 404):
+        scripted_provider.fails(status=status)
+        scripted_provider.requests.clear()
 
-    with pytest.raises(AllRoutedModelsFailed):
-        await caller.asks(gateway)
+        with pytest.raises(AllRoutedModelsFailed):
+            await caller.asks(gateway)
 
-    asked = [one.model for one in scripted_provider.requests]
-    assert len(asked) == len(set(asked)) > 1
+        asked = [one.model for one in scripted_provider.requests]
+        assert len(asked) == len(set(asked)) > 1
 
 
 @proves("waiting-is-bounded", "the-next-offer-answers")
@@ -205,29 +222,25 @@ async def test_a_provider_that_says_nothing_is_left_for_the_next(
 
 
 @proves("nothing-glued", "no-silent-truncation")
-@pytest.mark.parametrize(
-    "breaks", ["breaks_mid_stream", "errs_mid_stream", "ends_without_terminator"]
-)
 @pytest.mark.parametrize("path", callers.PATHS)
 async def test_after_its_first_words_no_other_model_continues_an_answer(
-    gateway: Gateway,
-    scripted_provider: ScriptedProvider,
-    caller: Caller,
-    look: Look,
-    path: str,
-    breaks: str,
+    gateway: Gateway, scripted_provider: ScriptedProvider, caller: Caller, look: Look, path: str
 ) -> None:
-    getattr(scripted_provider, breaks)(after_chunks=3, model=FIRST_UPSTREAM)
+    scripted_provider.breaks_mid_stream(after_chunks=3, model=FIRST_UPSTREAM, times=1)
+    scripted_provider.errs_mid_stream(after_chunks=3, model=FIRST_UPSTREAM, times=1)
+    scripted_provider.ends_without_terminator(after_chunks=3, model=FIRST_UPSTREAM, times=1)
 
-    told = await callers.read_to_its_end(await caller.listens(gateway, path=path))
+    for calls in (1, 2, 3):
+        told = await callers.read_to_its_end(await caller.listens(gateway, path=path))
+        assert len(scripted_provider.requests) == calls
+        assert b" scripted" in told
+        assert b"error" in told
+        assert b"[DONE]" not in told
+        assert b"message_stop" not in told
 
-    assert len(scripted_provider.requests) == 1
-    assert b"error" in told
-    assert b"[DONE]" not in told
-    assert b"message_stop" not in told
-    (inference,) = look("select status, usage_source, cost, amount_held from inferences")
-    assert (inference["status"], inference["usage_source"]) == ("failed", "estimate")
-    assert 0 < inference["cost"] <= inference["amount_held"]
+    ends = look("select status, usage_source, cost, amount_held from inferences")
+    assert all((one["status"], one["usage_source"]) == ("failed", "estimate") for one in ends)
+    assert all(0 < one["cost"] <= one["amount_held"] for one in ends)
     assert books_of.violations(look) == []
 
 

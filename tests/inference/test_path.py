@@ -13,7 +13,7 @@ PATHS = ("/v1/inference", "/v1/chat/completions", "/v1/messages")
 CHEAPEST = "mistral-large-3"
 
 
-@proves("routes-agree", "two-durable-writes", "one-outcome-for-each-routed-call")
+@proves("routes-agree", "one-outcome-for-each-routed-call", "cheapest-above-the-floor")
 def test_the_three_routes_give_the_same_decision_price_and_capture(
     server: RunningServer, look: Look
 ) -> None:
@@ -97,7 +97,7 @@ def test_when_every_offer_fails_the_caller_hears_so_and_pays_nothing(
     assert wallet(look) == {"available": 5_000_000, "held": 0}
 
 
-@proves("refusals-name-every-candidate", "cheapest-above-the-floor")
+@proves("refusals-name-every-candidate")
 def test_a_refusal_names_every_candidate_and_can_be_looked_up(
     server: RunningServer, look: Look
 ) -> None:

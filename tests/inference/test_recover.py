@@ -1,6 +1,7 @@
 """A process that died with a call in its hands: another finishes it, once, whoever comes first."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.promises import proves
 from tests.scripted_provider import ScriptedProvider
 
 KEY = "kept-by-a-dead-process"
+START_S_MAX = 20.0
 REPOSITORY = Path(__file__).parents[2]
 TIME_IS_OVER = (
     "update transfers set expires_at = now() - interval '1 second' where state = 'pending';"
@@ -113,6 +115,35 @@ async def test_an_answer_that_comes_after_its_hold_ran_out_is_not_charged_twice_
     assert books_of.violations(look) == []
 
 
+@proves("no-stuck-hold")
+async def test_a_hold_that_cannot_be_released_holds_up_no_other(
+    gateway: Gateway,
+    scripted_provider: ScriptedProvider,
+    look: Look,
+    administer_here: Callable[[str], None],
+) -> None:
+    scripted_provider.stalls_mid_stream(after_chunks=1)
+    new = [await callers.signed_up(gateway, name) for name in ("broken", "well")]
+    answers = [await caller.listens(gateway) for caller in new]
+    administer_here(TIME_IS_OVER)
+    administer_here(
+        "update accounts set debits_pending = 0"
+        " where agent_id = (select agent_id from agents where handle = 'broken')"
+    )
+
+    with pytest.raises(ExceptionGroup):
+        await recover.expired_holds(gateway)
+    await gateway.wait_for_running()
+
+    assert look(
+        "select handle, state from transfers join agents using (agent_id)"
+        " where kind = 'inference' order by handle"
+    ) == [{"handle": "broken", "state": "pending"}, {"handle": "well", "state": "expired"}]
+    for answer in answers:
+        with contextlib.suppress(AssertionError):
+            await answer.close()
+
+
 async def test_an_answer_kept_for_its_key_is_forgotten_when_its_time_is_over(
     gateway: Gateway, look: Look, administer_here: Callable[[str], None]
 ) -> None:
@@ -132,14 +163,15 @@ async def _of_a_killed_process(
     base_url = settings.provider_base_urls["mistral"]
     command = [sys.executable, "-m", "tests.inference.dying_gateway"]
     arguments = [database, base_url, str(settings.data_dir), KEY]
-    with subprocess.Popen([*command, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE) as dying:
-        try:
-            came = await scripted_provider.sees_a_client_come(within_s=20)
-        finally:
-            dying.kill()
-        assert came, "the process asked its provider"
-        assert dying.stdout is not None, "its output was asked for"
-        tenant_id, agent_id, wallet_id, revenue_id = map(UUID, json.loads(dying.stdout.readline()))
+    dying = await asyncio.create_subprocess_exec(
+        *command, *arguments, cwd=REPOSITORY, stdout=subprocess.PIPE
+    )
+    try:
+        assert await scripted_provider.sees_a_client_come(within_s=START_S_MAX)
+    finally:
+        dying.kill()
+    said, _ = await dying.communicate()
+    tenant_id, agent_id, wallet_id, revenue_id = map(UUID, json.loads(said))
     payer = Payer(
         tenant_id=TenantId(tenant_id),
         agent_id=AgentId(agent_id),

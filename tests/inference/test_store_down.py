@@ -1,4 +1,4 @@
-"""The database stops in the middle of everything: money first, so a call is refused, in its dialect.
+"""The database stops in the middle of everything: a call is refused rather than made uncounted.
 
 It is a server of this test's own, which is stopped and started while ours runs on.
 """

@@ -99,6 +99,7 @@ def test_raising_the_floor_never_lets_a_worse_candidate_in(
         assert value >= high
 
 
+@proves("cheapest-above-the-floor")
 @given(any_snapshot.snapshots)
 def test_nobody_who_survives_is_cheaper_than_the_winner(snapshot: Snapshot) -> None:
     policy = replace(snapshot.policy, ranking="cheapest")

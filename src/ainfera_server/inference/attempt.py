@@ -18,7 +18,12 @@ from ainfera_server.audit.receipts import Attempt
 from ainfera_server.catalog import pricing
 from ainfera_server.catalog.offers import Offer
 from ainfera_server.conversation import Json
-from ainfera_server.errors import AinferaError, AllRoutedModelsFailed, ProviderFailed
+from ainfera_server.errors import (
+    AinferaError,
+    AllRoutedModelsFailed,
+    ProviderFailed,
+    RequestError,
+)
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import EventId, TransferId
 from ainfera_server.inference import alternatives, ask, bill, metering, record, relay
@@ -27,7 +32,7 @@ from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
 from ainfera_server.inference.bill import Delivered
 from ainfera_server.inference.call import Answer, StoredAnswer, WholeAnswer
-from ainfera_server.inference.entries import Hold
+from ainfera_server.inference.entries import Hold, Refusal
 from ainfera_server.inference.job import HeldOffer, Job
 from ainfera_server.inference.rows import InferenceRow
 from ainfera_server.money import UsdMicros
@@ -54,8 +59,15 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
     """Try the offers in order. Raises what the caller is to be told when none answers."""
     attempts: list[Attempt] = []
     failed: Failed | None = None
+    unsaid: RequestError | None = None
     for offer in job.offers[:OFFERS_MAX]:
-        asked, held = await _held(gateway, job, offer, failed, tuple(attempts))
+        try:
+            asked = _question(gateway, job, offer)
+        except RequestError as problem:
+            attempts.append(_attempt(offer, problem.code, None, None))
+            unsaid = problem
+            continue
+        held = await _held(gateway, job, asked, offer, failed, tuple(attempts))
         try:
             answer = await _answer(gateway, job, held, asked, attempts)
         except ProviderFailed as failure:
@@ -75,7 +87,10 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             if failed is not None:
                 gateway.metrics.fallbacks.inc()
             return answer
-    assert failed is not None, "a job has at least one offer"
+    if failed is None:
+        assert unsaid is not None, "a job has at least one offer"
+        await _record_unsaid(gateway, job, unsaid)
+        raise unsaid
     await _release(gateway, job, failed.held, failed.failure.reason, attempts)
     raise _final_error(job, failed.failure, attempts) from failed.failure
 
@@ -161,31 +176,54 @@ def _is_over_within(failure: ProviderFailed, pause_s: float, left_s: float) -> b
     return failure.reason == "rate_limited" and pause_s <= min(left_s, RETRY_AFTER_S_MAX)
 
 
-async def _held(
-    gateway: Gateway, job: Job, offer: Offer, failed: Failed | None, attempts: tuple[Attempt, ...]
-) -> tuple[Question, HeldOffer]:
-    """Put the question into the provider's words, and set aside the most it may cost."""
-    limit = offer.model.output_tokens_max
-    wanted = job.gathered.max_tokens
-    max_tokens = wanted if limit is None else min(wanted, limit)
+def _question(gateway: Gateway, job: Job, offer: Offer) -> Question:
+    """Put the request into the words of the offer's provider. Raises a RequestError."""
     call = job.gathered.call
-    try:
-        asked = ask.question(
-            gateway,
-            call.request,
-            offer,
-            max_tokens=max_tokens,
-            ends_at_s=job.ends_at_s,
-            vendor_headers=call.vendor_headers,
-        )
-    except AinferaError as problem:
-        if failed is not None:
-            await _release(gateway, job, failed.held, problem.code, list(attempts))
-        raise
+    return ask.question(
+        gateway,
+        call.request,
+        offer,
+        max_tokens=_max_tokens(job, offer),
+        ends_at_s=job.ends_at_s,
+        vendor_headers=call.vendor_headers,
+    )
+
+
+def _max_tokens(job: Job, offer: Offer) -> int:
+    limit, wanted = offer.model.output_tokens_max, job.gathered.max_tokens
+    return wanted if limit is None else min(wanted, limit)
+
+
+async def _record_unsaid(gateway: Gateway, job: Job, problem: RequestError) -> None:
+    """A decision is recorded also when no chosen provider has words for the request."""
+    if job.decided is None:
+        return
+    facts: dict[str, Json] = {
+        "failure": problem.code,
+        "decision_id": str(job.decided.decision_id),
+        "attempts": len(job.offers[:OFFERS_MAX]),
+    }
+    event = bill.event_before_dispatch(
+        gateway, job, EventType.INFERENCE_FAILED, gateway.now(), facts
+    )
+    row = outcomes.unsent_row(job, job.decided)
+    refusal = Refusal(payer=job.gathered.call.payer, outcome=row, event=event)
+    await record.refuse(gateway, refusal, problem)
+
+
+async def _held(
+    gateway: Gateway,
+    job: Job,
+    asked: Question,
+    offer: Offer,
+    failed: Failed | None,
+    attempts: tuple[Attempt, ...],
+) -> HeldOffer:
+    """Set aside the most that the offer's answer may cost."""
     assert offer.prices is not None, "an offer without a price is never asked"
-    # The larger of the two: a relayed body keeps the caller's own limit.
+    # Not the offer's own limit, which may be lower: a relayed body keeps the caller's.
     amount = pricing.most_it_may_cost(
-        job.gathered.input_tokens_most, max(max_tokens, wanted), offer.prices
+        job.gathered.input_tokens_most, job.gathered.max_tokens, offer.prices
     )
     entry = _hold(gateway, job, offer, amount, failed, attempts)
     held = HeldOffer(
@@ -201,7 +239,7 @@ async def _held(
         # The journal writes it all the same, and then gives it back.
         await _release(gateway, job, held, "client_left", list(attempts))
         raise
-    return asked, held
+    return held
 
 
 def _hold(
@@ -314,7 +352,9 @@ def _final_error(job: Job, failure: ProviderFailed, attempts: list[Attempt]) -> 
     return problem
 
 
-def _attempt(offer: Offer, result: str, upstream_status: int | None, latency_ms: int) -> Attempt:
+def _attempt(
+    offer: Offer, result: str, upstream_status: int | None, latency_ms: int | None
+) -> Attempt:
     return Attempt(
         offer=offer.slug,
         provider=offer.provider,

@@ -69,7 +69,7 @@ def posted(
             attempts=attempts_text(delivered.attempts),
             input_tokens=usage.input_tokens,
             cache_read_tokens=usage.cache_read_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
+            cache_write_tokens=usage.cache_write_tokens + usage.cache_write_1h_tokens,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             cost=amount,
@@ -149,13 +149,21 @@ def event(
     gateway: Gateway, job: Job, event_type: EventType, now: datetime, facts: dict[str, Json]
 ) -> Event:
     """Something that happened to this inference."""
+    named: dict[str, Json] = {"inference_id": str(job.inference_id), **facts}
+    return event_before_dispatch(gateway, job, event_type, now, named)
+
+
+def event_before_dispatch(
+    gateway: Gateway, job: Job, event_type: EventType, now: datetime, facts: dict[str, Json]
+) -> Event:
+    """Something that happened to a call of which no inference came."""
     payer = job.gathered.call.payer
     return Event(
         event_id=EventId(gateway.new_id(identifiers.cell_of(payer.agent_id))),
         tenant_id=payer.tenant_id,
         agent_id=payer.agent_id,
         event_type=event_type,
-        facts={"inference_id": str(job.inference_id), **facts},
+        facts=facts,
         created_at=now,
     )
 
@@ -180,7 +188,7 @@ def _events_of_delivery(
         "model": held.offer.slug,
         "input_tokens": usage.input_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
         "output_tokens": usage.output_tokens,
         "usage_source": delivered.metered.source,
         "finish_reason": delivered.finish_reason,
@@ -246,6 +254,7 @@ def _prices_used(prices: Prices) -> dict[str, UsdMicrosPerMtok]:
         "output": prices.output,
         "cache_read": prices.cache_read,
         "cache_write": prices.cache_write,
+        "cache_write_1h": prices.cache_write_1h,
     }
     return {name: price for name, price in named.items() if price is not None}
 

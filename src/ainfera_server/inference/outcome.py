@@ -1,8 +1,11 @@
 """A decision as the row that every routed call leaves, whatever becomes of it."""
 
+from dataclasses import replace
+
 import msgspec
 
 from ainfera_server import identifiers
+from ainfera_server.inference import refusals
 from ainfera_server.inference.job import Decided, Job
 from ainfera_server.inference.rows import OutcomeRow
 from ainfera_server.routing import decision as decisions
@@ -40,6 +43,18 @@ def outcome_row(job: Job, decided: Decided) -> OutcomeRow:
         outcome_status=None if chosen is not None else "rejected_floor",
         created_at=call.created_at,
         completed_at=None if chosen is not None else call.created_at,
+    )
+
+
+def unsent_row(job: Job, decided: Decided) -> OutcomeRow:
+    """Write down a decision of which nobody could be asked."""
+    row = outcome_row(job, decided)
+    return replace(
+        row,
+        inference_id=None,
+        decision_rule=refusals.FAILED_PRE_DISPATCH,
+        outcome_status="failed_other",
+        completed_at=row.created_at,
     )
 
 

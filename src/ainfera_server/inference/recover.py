@@ -1,5 +1,7 @@
 """Finish what a dead process began: holds past their time are released, once, by any process."""
 
+import asyncio
+
 from ainfera_server import identifiers
 from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.events import Event, EventType
@@ -13,13 +15,15 @@ from ainfera_server.postgres import pool as pools
 
 
 async def expired_holds(gateway: Gateway) -> int:
-    """Release every hold whose time is over; tells how many there were."""
+    """Release every hold whose time is over; tells how many there were.
+
+    All are handed in at once, so that one that cannot be released holds up no other.
+    """
     async with pools.transaction(gateway.pools.writer) as connection:
         found = await store.expired_holds(connection)
-    for one in found:
-        settled = await record.settle(gateway, _expiry(gateway, one))
-        if settled.was_open:
-            gateway.metrics.expired_holds.inc()
+    async with asyncio.TaskGroup() as group:
+        for one in found:
+            group.create_task(_expired(gateway, one))
     return len(found)
 
 
@@ -27,6 +31,12 @@ async def expired_answers(gateway: Gateway) -> None:
     """Delete stored answers whose time is over."""
     async with pools.transaction(gateway.pools.writer) as connection:
         await store.forget_expired_idempotency(connection)
+
+
+async def _expired(gateway: Gateway, one: ExpiredHold) -> None:
+    settled = await record.settle(gateway, _expiry(gateway, one))
+    if settled.was_open:
+        gateway.metrics.expired_holds.inc()
 
 
 def _expiry(gateway: Gateway, one: ExpiredHold) -> Settlement:

@@ -9,12 +9,12 @@ happens, a routed call leaves one routing outcome and a pinned call leaves none.
 import orjson
 
 from ainfera_server import identifiers, money
-from ainfera_server.audit.events import Event, EventType
+from ainfera_server.audit.events import EventType
 from ainfera_server.conversation import Json
 from ainfera_server.errors import NoCandidate
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import DecisionId, EventId, InferenceId, ReceiptId
-from ainfera_server.inference import attempt, idempotency, record
+from ainfera_server.identifiers import DecisionId, InferenceId, ReceiptId
+from ainfera_server.inference import attempt, bill, idempotency, record
 from ainfera_server.inference import gather as gathering
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
@@ -22,7 +22,7 @@ from ainfera_server.inference.call import Answer, Call, WholeAnswer
 from ainfera_server.inference.entries import Refusal
 from ainfera_server.inference.gather import Gathered, Pinned, Routed
 from ainfera_server.inference.job import Decided, Job
-from ainfera_server.routing import decide
+from ainfera_server.routing import decide, targets
 from ainfera_server.routing import decision as decisions
 from ainfera_server.routing import snapshot as snapshots
 
@@ -84,20 +84,16 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         decision_id=str(decided.decision_id),
         candidates=candidates,
     )
-    event = Event(
-        event_id=EventId(gateway.new_id(identifiers.cell_of(call.payer.agent_id))),
-        tenant_id=call.payer.tenant_id,
-        agent_id=call.payer.agent_id,
-        event_type=EventType.INFERENCE_REJECTED_FLOOR,
-        facts={
-            "router": "ainfera-inference",
-            "rule_fired": decision.rule_fired,
-            "decision_id": str(decided.decision_id),
-            "decision_hash": jobs.decision_hash(decided),
-            "policy_version": decision.policy_version,
-            "candidates": len(decision.candidates),
-        },
-        created_at=gateway.now(),
+    facts: dict[str, Json] = {
+        "router": targets.CANONICAL,
+        "rule_fired": decision.rule_fired,
+        "decision_id": str(decided.decision_id),
+        "decision_hash": jobs.decision_hash(decided),
+        "policy_version": decision.policy_version,
+        "candidates": len(decision.candidates),
+    }
+    event = bill.event_before_dispatch(
+        gateway, job, EventType.INFERENCE_REJECTED_FLOOR, gateway.now(), facts
     )
     refusal = Refusal(payer=call.payer, outcome=outcomes.outcome_row(job, decided), event=event)
     await record.refuse(gateway, refusal, problem)
