@@ -1,6 +1,5 @@
 """One server that the tests of the terminal share, as the first start leaves it."""
 
-import importlib.util
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,5 @@ from tests.cli.running_command import Started
 @pytest.fixture(scope="session")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """A first start with everything that the extras bring."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip("needs the extra `local`")
     with running_command.started(tmp_path_factory.mktemp("demo")) as started:
         yield started

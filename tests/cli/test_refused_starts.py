@@ -1,7 +1,10 @@
 """Starts that cannot succeed: one line, an exit code, and nothing half-done."""
 
 import os
+import pwd
 import socket
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +13,8 @@ import psycopg
 import pytest
 
 from ainfera_server.postgres.embedded import Server
-from tests.cli import running_command
+from tests.cli import another_account, running_command
+from tests.cli.running_command import free_port
 from tests.promises import proves
 
 
@@ -61,12 +65,29 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert not running_command.listens(int(port))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    exit_code, line = refused(Path("/"), "--data-dir", str(tmp_path / "data"))
-    assert exit_code == 1
-    assert "Permission denied" in line
+@proves("start-refuses-clearly")
+def test_a_folder_in_which_only_others_may_write_is_refused() -> None:
+    account = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="ainfera-closed-", dir="/var/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        command = another_account.command(folder / "environment", account)
+        folder.chmod(0o555)
+        done = subprocess.run(
+            (*command, "start", "--data-dir", str(folder / "data")),
+            env=running_command.environment(folder, {"AINFERA_PORT": str(free_port())}),
+            user=account,
+            group=account,
+            extra_groups=None if account is None else [],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=running_command.COMMAND_S_MAX,
+        )
+        folder.chmod(0o755)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"'{folder / 'data'}' cannot be written: Permission denied" in line
 
 
 @proves("start-refuses-clearly")

@@ -4,19 +4,12 @@ import importlib.util
 import os
 import pwd
 import re
-import shutil
-import subprocess
-import sys
-import sysconfig
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
-import ainfera_server
-from tests.cli import running_command
+from tests.cli import another_account, running_command
 from tests.cli.running_command import NO_MODEL, Started
 from tests.promises import proves
 
@@ -54,61 +47,21 @@ def test_a_second_start_is_quick_and_the_key_of_the_first_still_works(tmp_path: 
         assert balance(second, key) == before
 
 
-@pytest.fixture
-def anybody() -> Iterator[tuple[int, Path, tuple[str, ...]]]:
-    """An ordinary account, a folder of its own, and the command as it can run it."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to become somebody else")
-    user = pwd.getpwnam("nobody").pw_uid
-    home = Path(tempfile.mkdtemp(prefix="ainfera-nobody-"))
-    try:
-        python = environment_for_everybody(home / "environment", user)
-        os.chown(home, user, user)
-        yield user, home, (python, "-c", "from ainfera_server.cli import main; main.main()")
-    finally:
-        shutil.rmtree(home)
-
-
-def environment_for_everybody(folder: Path, user: int) -> str:
-    """Our own environment under an interpreter that does not lie below root's home."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for candidate in (Path(sys.executable).resolve(), Path("/usr/bin", version)):
-        if can_run(candidate, user):
-            break
-    else:
-        pytest.skip("needs a Python of the same version that every account may run")
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").symlink_to(candidate)
-    (folder / "pyvenv.cfg").write_text(f"home = {candidate.parent}\n")
-    packages = folder / "lib" / version / "site-packages"
-    packages.mkdir(parents=True)
-    ours = (sysconfig.get_path("purelib"), str(Path(ainfera_server.__file__).parents[1]))
-    (packages / "ours.pth").write_text("\n".join(ours))
-    folder.parent.chmod(0o755)
-    return str(folder / "bin" / "python")
-
-
-def can_run(python: Path, user: int) -> bool:
-    """Whether an account can run an interpreter."""
-    try:
-        done = subprocess.run(
-            (python, "-V"), user=user, group=user, extra_groups=[], check=False, cwd="/"
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-def test_an_ordinary_account_starts_it_too(
-    anybody: tuple[int, Path, tuple[str, ...]],
-) -> None:
-    user, home, command = anybody
-    with running_command.started(home, command=command, user=user) as started:
-        everything = started.processes()
-        assert {Path(f"/proc/{one}").stat().st_uid for one in everything} == {user}
-        assert started.row("Local model").startswith("smollm2")
-        assert started.stop() == 0
-        assert running_command.have_ended(everything, within_s=5)
+def test_an_ordinary_account_starts_it_too() -> None:
+    account = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="ainfera-ordinary-", dir="/var/tmp") as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        command = another_account.command(home / "environment", account)
+        if account is not None:
+            os.chown(home, account, account)
+        with running_command.started(home, command=command, user=account) as started:
+            everything = started.processes()
+            owners = {Path(f"/proc/{one}").stat().st_uid for one in everything}
+            assert owners == {os.geteuid() if account is None else account} != {0}
+            assert started.row("Local model").startswith("smollm2")
+            assert started.stop() == 0
+            assert running_command.have_ended(everything, within_s=5)
 
 
 def test_two_workers_answer_and_a_dead_one_is_replaced(tmp_path: Path) -> None:

@@ -47,16 +47,17 @@ def as_openai(provider: ScriptedProvider) -> dict[str, str]:
 
 
 @proves("stop-leaves-nothing")
-def test_one_press_of_ctrl_c_lets_a_stream_end_and_leaves_no_process(
-    tmp_path: Path, scripted_provider: ScriptedProvider
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_lets_a_stream_end_and_leaves_no_process(
+    tmp_path: Path, scripted_provider: ScriptedProvider, told: signal.Signals
 ) -> None:
     scripted_provider.stalls_mid_stream()
     with running_command.started(tmp_path, variables=as_openai(scripted_provider)) as started:
         everything = started.processes()
         with a_stream_that_stalls(started) as lines:
             # As under `uv run`: the terminal tells both, and uv tells us once more.
-            started.process.send_signal(signal.SIGINT)
-            started.process.send_signal(signal.SIGINT)
+            started.process.send_signal(told)
+            started.process.send_signal(told)
             started.waits_for_complaint("stopping")
             scripted_provider.releases()
             assert [line for line in lines if line][-1] == "data: [DONE]"

@@ -76,6 +76,13 @@ WISHES = st.builds(
     is_routed=st.booleans(),
 )
 
+LIMITS = st.builds(
+    Limits,
+    status=st.sampled_from(["active", "active", "paused"]),
+    per_call_cap=st.none() | st.integers(1, 600).map(UsdMicros),
+    daily_cap=st.none() | st.integers(1, 900).map(UsdMicros),
+)
+
 
 class Ledger(RuleBasedStateMachine):
     """The database as it stands, and every entry that was ever handed in."""
@@ -114,17 +121,9 @@ class Ledger(RuleBasedStateMachine):
         if is_committed:
             self._keep(books)
 
-    @rule(agent=st.integers(0, AGENTS - 1), cap=st.none() | st.integers(1, 900))
-    def an_owner_changes_the_daily_cap(self, agent: int, cap: int | None) -> None:
-        self._limit(agent, daily_cap=cap)
-
-    @rule(agent=st.integers(0, AGENTS - 1), cap=st.none() | st.integers(1, 600))
-    def an_owner_changes_the_cap_of_a_call(self, agent: int, cap: int | None) -> None:
-        self._limit(agent, per_call_cap=cap)
-
-    @rule(agent=st.integers(0, AGENTS - 1), status=st.sampled_from(["active", "paused"]))
-    def an_owner_pauses_an_agent(self, agent: int, status: str) -> None:
-        self._limit(agent, status=status)
+    @rule(agent=st.integers(0, AGENTS - 1), limits=LIMITS)
+    def an_owner_changes_what_an_agent_may_spend(self, agent: int, limits: Limits) -> None:
+        self.limits[self.payers[agent].agent_id] = limits
 
     @rule()
     def midnight_comes(self) -> None:
@@ -159,10 +158,6 @@ class Ledger(RuleBasedStateMachine):
     def nothing_is_there_twice(self) -> None:
         assert max(self.resolved.values(), default=1) == 1
         assert max(self.events.values(), default=1) == 1
-
-    def _limit(self, agent: int, **changes: object) -> None:
-        agent_id = self.payers[agent].agent_id
-        self.limits[agent_id] = replace(self.limits[agent_id], **changes)  # pyright: ignore[reportArgumentType]  (one of its fields)
 
     def _entries(self, wish: Wish) -> list[Entry]:
         """An entry as a gateway would hand it in; nothing when there is nothing to choose from."""

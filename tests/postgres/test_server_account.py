@@ -20,14 +20,24 @@ from ainfera_server.postgres import embedded, server_account, server_programs
 from ainfera_server.postgres.server_account import Account
 from tests.postgres_fixtures import BIN_DIR
 
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
 WHEEL = server_programs.WHEEL
+IS_ROOT = os.geteuid() == 0
 
 
 @pytest.fixture
-def nobody() -> Account:
+def ordinary() -> Account:
+    """Somebody who is not root: ourselves, unless we are."""
+    if not IS_ROOT:
+        return server_account.choose(Path("/there/is/no/cluster"))
     entry = pwd.getpwnam("nobody")
     return Account(name="nobody", user_id=entry.pw_uid, group_id=entry.pw_gid, is_us=False)
+
+
+@pytest.fixture
+def programs(ordinary: Account) -> Path:
+    """PostgreSQL's programs where the ordinary account can run them."""
+    found = server_programs.find(chosen=BIN_DIR, major=None)
+    return server_programs.runnable_by(ordinary, found).folder
 
 
 @pytest.fixture
@@ -45,9 +55,10 @@ def as_account(account: Account, act: Callable[[], None]) -> None:
         child = os.fork()
     if child == 0:
         try:
-            os.setgroups([])
-            os.setgid(account.group_id)
-            os.setuid(account.user_id)
+            if not account.is_us:
+                os.setgroups([])
+                os.setgid(account.group_id)
+                os.setuid(account.user_id)
             act()
         except BaseException:  # noqa: BLE001 (the child ends here, whatever happened)
             traceback.print_exc()
@@ -56,111 +67,112 @@ def as_account(account: Account, act: Callable[[], None]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def start_twice(data_dir: Path) -> None:
+def start_twice(data_dir: Path, programs: Path | None) -> None:
     """Start, write and stop; start again and read. Leaves the data folder behind."""
     for statement in ("create table notes as select 'kept' as words", "select 1"):
         with (
-            embedded.running(data_dir, bin_dir=BIN_DIR) as server,
+            embedded.running(data_dir, bin_dir=programs) as server,
             psycopg.connect(server.dsn) as connection,
         ):
             connection.execute(statement.encode())
             assert connection.execute("select words from notes").fetchall() == [("kept",)]
 
 
-@only_root
-def test_root_never_runs_the_server_itself(tmp_path: Path) -> None:
-    start_twice(tmp_path)
+def test_whoever_starts_the_server_never_runs_as_root(tmp_path: Path) -> None:
+    start_twice(tmp_path, BIN_DIR)
     owner = (tmp_path / "postgres" / "cluster").stat().st_uid
-    assert pwd.getpwuid(owner).pw_name in server_account.UNPRIVILEGED
+    if IS_ROOT:
+        assert pwd.getpwuid(owner).pw_name in server_account.UNPRIVILEGED
+    else:
+        assert owner == os.geteuid()
 
 
-@only_root
-def test_an_ordinary_user_runs_the_server_as_himself(nobody: Account, open_folder: Path) -> None:
-    found = server_programs.find(chosen=BIN_DIR, major=None)
-    if server_programs.runnable_by(nobody, found) != found:
-        pytest.skip("the environment lies where only root may enter")
-    home = open_folder / "home"
-    server_account.make_folder(home, nobody)
-    as_account(nobody, lambda: start_twice(home / "data"))
-    assert (home / "data" / "postgres" / "cluster").stat().st_uid == nobody.user_id
-
-
-@only_root
-def test_root_goes_on_as_the_account_that_made_the_data(nobody: Account, open_folder: Path) -> None:
-    home = open_folder / "home"
-    server_account.make_folder(home, nobody)
-    as_account(nobody, lambda: start_twice(home / "data"))
-    with embedded.running(home / "data", bin_dir=BIN_DIR) as server:
-        assert (server.socket_folder / "postmaster.pid").stat().st_uid == nobody.user_id
-    as_account(nobody, lambda: start_again(home / "data"))
-
-
-@only_root
-def test_a_pid_that_now_belongs_to_another_program_is_no_server(
-    nobody: Account, open_folder: Path
+def test_an_ordinary_user_runs_the_server_as_himself(
+    ordinary: Account, open_folder: Path, programs: Path
 ) -> None:
     home = open_folder / "home"
-    server_account.make_folder(home, nobody)
-    as_account(nobody, lambda: start_after_the_pid_was_reused(home / "data"))
+    server_account.make_folder(home, ordinary)
+    as_account(ordinary, lambda: start_twice(home / "data", programs))
+    assert (home / "data" / "postgres" / "cluster").stat().st_uid == ordinary.user_id
 
 
-def start_after_the_pid_was_reused(data_dir: Path) -> None:
+def test_root_goes_on_as_the_account_that_made_the_data(
+    ordinary: Account, open_folder: Path, programs: Path
+) -> None:
+    home = open_folder / "home"
+    server_account.make_folder(home, ordinary)
+    as_account(ordinary, lambda: start_twice(home / "data", programs))
+    with embedded.running(home / "data", bin_dir=BIN_DIR) as server:
+        assert (server.socket_folder / "postmaster.pid").stat().st_uid == ordinary.user_id
+    as_account(ordinary, lambda: start_again(home / "data", programs))
+
+
+def test_a_pid_that_now_belongs_to_another_program_is_no_server(
+    ordinary: Account, open_folder: Path, programs: Path
+) -> None:
+    home = open_folder / "home"
+    server_account.make_folder(home, ordinary)
+    as_account(ordinary, lambda: start_after_the_pid_was_reused(home / "data", programs))
+
+
+def start_after_the_pid_was_reused(data_dir: Path, programs: Path) -> None:
     """Kill the server, and let its number be that of a program which we may signal: ourselves."""
-    with embedded.running(data_dir, bin_dir=BIN_DIR) as server:
+    with embedded.running(data_dir, bin_dir=programs) as server:
         pid_file = server.socket_folder / "postmaster.pid"
         pid, *rest = pid_file.read_text().splitlines()
         os.kill(int(pid), signal.SIGKILL)
         for file in (pid_file, server.socket_folder / ".s.PGSQL.5432.lock"):
             file.write_text("\n".join([str(os.getpid()), *rest]))
     # Leaving has signalled nobody, and above all not us.
-    start_again(data_dir)
+    start_again(data_dir, programs)
 
 
-def start_again(data_dir: Path) -> None:
-    with embedded.running(data_dir, bin_dir=BIN_DIR):
+def start_again(data_dir: Path, programs: Path) -> None:
+    with embedded.running(data_dir, bin_dir=programs):
         pass
 
 
-@only_root
-def test_data_of_another_account_is_refused_by_name(nobody: Account, open_folder: Path) -> None:
+def test_data_of_another_account_is_refused_by_name(
+    ordinary: Account, open_folder: Path, programs: Path
+) -> None:
     data_dir = open_folder / "data"
-    start_again(data_dir)
+    (data_dir / "postgres").mkdir(parents=True)
+    # Nobody but root can give a folder to somebody else, but everybody can point at root's.
+    (data_dir / "postgres" / "cluster").symlink_to("/usr")
     for folder in (data_dir, data_dir / "postgres"):
         folder.chmod(0o777)
-    for lock in (data_dir / "postgres").glob("*.lock"):
-        lock.chmod(0o666)
-    shutil.chown(data_dir / "postgres" / "cluster", "root")
 
-    def start_as_nobody() -> None:
+    def start_as_somebody_else() -> None:
         with pytest.raises(StoreUnavailable, match="belongs to the account 'root'"):
-            start_again(data_dir)
+            start_again(data_dir, programs)
 
-    as_account(nobody, start_as_nobody)
+    as_account(ordinary, start_as_somebody_else)
 
 
-@only_root
 def test_programs_that_only_root_can_reach_are_copied_whole(
-    nobody: Account, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ordinary: Account, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whoever is not root reaches what he found, and then there is nothing to copy."""
     spec = importlib.util.find_spec(WHEEL)
-    if spec is None or spec.origin is None:
-        pytest.skip("the wheel is not installed")
+    assert spec is not None, "the tests want every extra"
+    assert spec.origin is not None
     hide_the_wheel(Path(spec.origin).parent, tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(server_programs, "COPIES", (tmp_path, open_folder))
 
     found = server_programs.find(chosen=None, major=None)
     assert tmp_path in found.folder.parents
-    copy = server_programs.runnable_by(nobody, found)
-    assert open_folder in copy.folder.parents
-    assert server_programs.runnable_by(nobody, found) == copy
+    copy = server_programs.runnable_by(ordinary, found)
+    assert server_programs.runnable_by(ordinary, found) == copy
     version = importlib.metadata.version(WHEEL)
-    assert [one.name for one in open_folder.iterdir()] == [f"ainfera-postgres-{version}"]
+    copies = [f"ainfera-postgres-{version}"] if IS_ROOT else []
+    assert [one.name for one in open_folder.iterdir()] == copies
+    assert (open_folder if IS_ROOT else tmp_path) in copy.folder.parents
 
     cluster = open_folder / "cluster"
-    server_account.make_folder(cluster, nobody)
+    server_account.make_folder(cluster, ordinary)
     done = server_account.run(
-        (copy.path("initdb"), "-D", str(cluster)), account=nobody, timeout_s=60
+        (copy.path("initdb"), "-D", str(cluster)), account=ordinary, timeout_s=60
     )
     assert done.returncode == 0, done.stdout.decode()
 
@@ -182,8 +194,7 @@ def test_programs_are_found_newest_first_and_by_major() -> None:
     assert newest.version.startswith(str(newest.major))
 
 
-@only_root
-def test_a_program_that_does_not_finish_is_given_up(nobody: Account) -> None:
+def test_a_program_that_does_not_finish_is_given_up(ordinary: Account) -> None:
     endless = ("/bin/sh", "-c", "while :; do :; done")
     with pytest.raises(StoreUnavailable, match="did not finish within"):
-        server_account.run(endless, account=nobody, timeout_s=0.1)
+        server_account.run(endless, account=ordinary, timeout_s=0.1)

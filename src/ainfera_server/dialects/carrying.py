@@ -1,5 +1,9 @@
 """What a translation cannot carry: noted while a request is read, refused when it is written."""
 
+from collections.abc import Collection, Mapping
+
+from msgspec import Raw
+
 from ainfera_server.conversation import Request
 from ainfera_server.errors import NotCarried
 
@@ -44,6 +48,22 @@ def refuse_lost_parts(request: Request) -> None:
             "Only a provider that speaks the API of this request understands it.",
             request.parts_not_understood[0],
         )
+
+
+def refuse_unpriced(fields: Mapping[str, Raw], priced: Mapping[str, Collection[bytes]]) -> None:
+    """What changes a vendor's price may not travel unnoticed: the price book knows one price.
+
+    `priced` names the fields that do so, each with the values at which the listed price holds.
+    Raises NotCarried, which names the first that has another.
+    """
+    for name, values in priced.items():
+        value = bytes(fields.get(name, b"null"))
+        if value != b"null" and value not in values:
+            raise NotCarried(
+                f"`{name}` changes what the provider charges, and this server has only the"
+                " listed price. Leave it out.",
+                param=name,
+            )
 
 
 def not_carried(sentence: str, place: str) -> NotCarried:

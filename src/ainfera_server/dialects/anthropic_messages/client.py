@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from ainfera_server.conversation import Reply, Request
-from ainfera_server.dialects import wishes
+from ainfera_server.dialects import carrying, wishes
 from ainfera_server.dialects.anthropic_messages import (
     failure_reader,
     reasoning,
@@ -55,6 +55,7 @@ def adapt_request(
     Only reasoning that another vendor wrote does not travel: Anthropic would refuse the request.
     """
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
+    carrying.refuse_unpriced(fields, wire.PRICED_AS_LISTED)
     for name in wishes.FIELDS:
         fields.pop(name, None)
     if reasoning.is_foreign_in(request):

@@ -20,6 +20,8 @@ from ainfera_server.errors import (
 )
 
 OVERLOADED_STATUS = 529
+CANDIDATES = "candidates"
+"""Long, and in `detail` already; the SDKs print both."""
 
 
 def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
@@ -84,7 +86,8 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
 
 
 def _body(error: AinferaError, kind: str, request_id: str) -> bytes:
-    details = {**telling.facts(error), "error_code": _error_code(error)}
+    facts = {name: fact for name, fact in telling.facts(error).items() if name != CANDIDATES}
+    details = {**facts, "error_code": _error_code(error)}
     told = wire.Error(type=kind, message=error.sentence, details=_raw(details))
     detail = _raw(telling.detail(error, request_id=request_id))
     return msgspec.json.encode(wire.ErrorAnswer(error=told, request_id=request_id, detail=detail))

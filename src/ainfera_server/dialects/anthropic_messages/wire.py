@@ -11,6 +11,12 @@ TYPE_FIELD = "type"
 MODEL_FIELD = "model"
 MESSAGES_FIELD = "messages"
 CONTENT_FIELD = "content"
+PRICED_AS_LISTED = {"speed": (b'"standard"',), "inference_geo": (b'"global"',)}
+"""Fields that change the price, each with the values that do not.
+
+https://platform.claude.com/docs/en/about-claude/pricing
+"""
+
 LIMIT_FIELD = "max_tokens"
 CACHE_CONTROL_FIELD = "cache_control"
 THINKING = "thinking"

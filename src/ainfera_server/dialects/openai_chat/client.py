@@ -66,6 +66,7 @@ def adapt_request(request: Request, *, model: str, max_tokens: int, quirks: Quir
     reads: a limit that is overlooked would let the answer cost more than was set aside for it.
     """
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
+    carrying.refuse_unpriced(fields, wire.PRICED_AS_LISTED)
     for name in wishes.FIELDS:
         fields.pop(name, None)
     fields[wire.MODEL_FIELD] = Raw(msgspec.json.encode(model))

@@ -8,6 +8,9 @@ from typing import Literal
 from msgspec import Raw, Struct
 
 MODEL_FIELD = "model"
+PRICED_AS_LISTED = {"service_tier": (b'"auto"', b'"default"'), "web_search_options": ()}
+"""Fields that change the price, each with the values that do not. https://openai.com/api/pricing"""
+
 LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 STREAM_OPTIONS_FIELD = "stream_options"
 INCLUDE_USAGE_FIELD = "include_usage"
