@@ -20,6 +20,7 @@ from ainfera_server.dashboard import pages as dashboard
 from ainfera_server.errors import AinferaError
 from ainfera_server.money import UsdMicros
 from ainfera_server.settings import Settings
+from benchmarks import report
 from tests.promises import PROMISES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -79,6 +80,11 @@ def events_page() -> str:
         "What can stand in an agent's audit chain.",
         table(("event", "meaning"), rows),
     )
+
+
+def performance_page() -> str:
+    """What was measured last, by `just bench --keep`."""
+    return page("Performance", *report.paragraphs(report.kept()))
 
 
 def promises_page() -> str:
@@ -144,6 +150,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("errors.md", errors_page),
     ("events.md", events_page),
     ("headers.md", headers_page),
+    ("performance.md", performance_page),
     ("promises.md", promises_page),
     ("routes.md", routes_page),
     ("settings.md", settings_page),

@@ -14,7 +14,7 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         # Starting and stopping
         "start-needs-nothing": (
             "One command starts a server that answers from a real model, with no API key, no"
-            " database to install and no network."
+            " account and no database to install."
         ),
         "start-again-keeps-everything": "A second start keeps the data and is ready in 5 seconds.",
         "start-refuses-clearly": (

@@ -39,7 +39,7 @@ PROVED_ELSEWHERE = {
     "docs/guides/operating.md": {"sh": "tests/cli/test_quickstart.py"},
     "docs/guides/prices.md": {"sh": "tests/catalog/test_price_lists.py"},
 }
-"""Which test runs the blocks of a language on a page; data is read here."""
+"""Which test runs the blocks of a language on a page, or their script; data is read here."""
 
 
 @proves("documentation-is-complete")
@@ -149,7 +149,9 @@ def test_what_a_page_shows_to_be_run_is_run_and_data_can_be_read(page: Text) -> 
                 assert tomllib.loads(code)
             case _:
                 proof = PROVED_ELSEWHERE[str(page.path)][language]
-                assert page.path.name in (tree.ROOT / proof).read_text(encoding="utf-8")
+                names = {page.path.name, *re.findall(r"scripts/(\w+)\.py", code)}
+                text = (tree.ROOT / proof).read_text(encoding="utf-8")
+                assert any(name in text for name in names), f"{proof} runs nothing of {page.path}"
 
 
 def strings() -> Iterator[str]:

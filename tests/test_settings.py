@@ -15,7 +15,7 @@ CANARY = "canary-7f3a"
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    read = settings.from_environment({"HOME": "/home/ann"})
+    read = settings.from_environment({"HOME": "/people/ann"})
     assert read == Settings(data_dir=read.data_dir)
     assert (read.host, read.port, read.workers) == ("127.0.0.1", 8080, 1)
 
@@ -121,10 +121,10 @@ def test_only_known_providers_are_read_and_an_address_alone_is_no_key() -> None:
 @pytest.mark.parametrize(
     ("environment", "folder"),
     [
-        ({"HOME": "/home/ann"}, "/home/ann/.local/share/ainfera"),
-        ({"HOME": "/home/ann", "XDG_DATA_HOME": "/data"}, "/data/ainfera"),
-        ({"HOME": "/home/ann", "XDG_DATA_HOME": "data"}, "/home/ann/.local/share/ainfera"),
-        ({"HOME": "/home/ann", "AINFERA_DATA_DIR": "/srv"}, "/srv"),
+        ({"HOME": "/people/ann"}, "/people/ann/.local/share/ainfera"),
+        ({"HOME": "/people/ann", "XDG_DATA_HOME": "/data"}, "/data/ainfera"),
+        ({"HOME": "/people/ann", "XDG_DATA_HOME": "data"}, "/people/ann/.local/share/ainfera"),
+        ({"HOME": "/people/ann", "AINFERA_DATA_DIR": "/srv"}, "/srv"),
     ],
 )
 def test_ordinary_users_keep_their_data_with_their_own(

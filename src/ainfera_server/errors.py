@@ -284,6 +284,10 @@ class StoreUnavailable(ServerError):
 
     kind = "store_unavailable"
 
+    def __init__(self, sentence: str, **facts: Json) -> None:
+        super().__init__(sentence, **facts)
+        self.retry_after_s = 2
+
 
 class Overloaded(ServerError):
     """Too many requests wait, or the server is shutting down."""

@@ -134,9 +134,7 @@ class Journal(Generic[EntryT, ResultT]):
 
 
 def _not_written() -> StoreUnavailable:
-    problem = StoreUnavailable("The ledger cannot be written just now. Try again in a moment.")
-    problem.retry_after_s = 2
-    return problem
+    return StoreUnavailable("The ledger cannot be written just now. Try again in a moment.")
 
 
 def _fail(future: "asyncio.Future[ResultT]", problem: BaseException) -> None:

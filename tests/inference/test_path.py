@@ -183,7 +183,12 @@ def test_a_stream_that_breaks_ends_in_an_error_and_costs_what_came(
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("streams", [True, False], ids=["streamed", "plain"])
 def test_the_same_key_gives_the_same_answer_once(
-    server: RunningServer, scripted_provider: ScriptedProvider, look: Look, path: str, streams: bool
+    server: RunningServer,
+    scripted_provider: ScriptedProvider,
+    look: Look,
+    path: str,
+    *,
+    streams: bool,
 ) -> None:
     body = {**ASK, "max_tokens": 64, "stream": streams}
 

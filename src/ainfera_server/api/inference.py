@@ -42,6 +42,7 @@ VENDOR_HEADER_BYTES_MAX = 8 * 1024
 """Vendors refuse longer ones, with an error that says nothing."""
 
 BODY_S_MAX = 60.0
+READ_GRACE_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -124,11 +125,21 @@ class InferenceDoor:
             await asyncio.wait({running, left}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             await _cancelled(running)
+            await self._close_unread(running)
             raise
         if not running.done():
             await _cancelled(running)
+            await self._close_unread(running)
             raise CallerLeft
         return await running
+
+    async def _close_unread(self, running: "asyncio.Task[Answer]") -> None:
+        """A stream that began just as its caller was given up has nobody else to close it."""
+        if running.cancelled() or running.exception() is not None:
+            return
+        answer = running.result()
+        if isinstance(answer, StreamedAnswer):
+            await self._gateway.finish(answer.close())
 
     async def _stream(
         self, call: Call, answer: StreamedAnswer, left: "asyncio.Task[None]", send: Send
@@ -136,19 +147,28 @@ class InferenceDoor:
         """Send chunks as they come; a heartbeat when nothing came for a while."""
         sending = asyncio.create_task(_send_stream(send, answer))
         try:
-            while not sending.done() and not left.done():
-                done, _ = await asyncio.wait(
-                    {sending, left},
-                    timeout=self._gateway.heartbeat_s,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not done:
-                    await _send_part(send, call.speaks.HEARTBEAT)
+            # A caller who never reads would otherwise keep its hold open past its end.
+            async with asyncio.timeout(self._time_left_s(call)):
+                while not sending.done() and not left.done():
+                    done, _ = await asyncio.wait(
+                        {sending, left},
+                        timeout=self._gateway.heartbeat_s,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    if not done:
+                        await _send_part(send, call.speaks.HEARTBEAT)
+        except TimeoutError:
+            raise CallerLeft from None
         finally:
             await _cancelled(sending)
             await self._gateway.finish(answer.close())
         if sending.done() and not sending.cancelled():
             sending.result()
+
+    def _time_left_s(self, call: Call) -> float:
+        """Until an answer has to be read to its end, a little after it has to be written."""
+        ends_at_s = call.received_at_s + self._gateway.settings.inference_timeout_s
+        return ends_at_s - self._gateway.monotonic() + READ_GRACE_S
 
 
 async def _send_stream(send: Send, answer: StreamedAnswer) -> None:

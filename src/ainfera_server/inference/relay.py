@@ -109,9 +109,11 @@ class _OnTheWay:
         settlement = self._settlement(None)
         self._is_billed = True
         try:
-            await record.settle(self._gateway, settlement)
+            settled = await record.settle(self._gateway, settlement)
         except AinferaError as problem:
             return self.worded(problem)
+        if not settled.was_open:
+            return last
         cost = settlement.cost
         assert cost is not None, "what was delivered is posted"
         self._gateway.metrics.spend_usd_micros.inc(cost)
