@@ -8,6 +8,7 @@ AinferaError
 │   ├── Malformed                 not JSON, or not what the dialect says
 │   ├── Invalid                   understood, and a value is out of range
 │   ├── TooLarge
+│   ├── BodyTooSlow
 │   ├── AgentNotActive
 │   ├── HandleTaken
 │   ├── IdempotencyConflict       the key was used with another body
@@ -88,7 +89,7 @@ class Malformed(RequestError):
     """Not JSON, or not what the dialect says; `param` in the facts names the place."""
 
     kind = "malformed_request"
-    status = 400
+    status = 422
 
 
 class Invalid(RequestError):
@@ -103,6 +104,13 @@ class TooLarge(RequestError):
 
     kind = "request_too_large"
     status = 413
+
+
+class BodyTooSlow(RequestError):
+    """The body did not arrive in time; nothing was asked and nothing was spent."""
+
+    kind = "request_timeout"
+    status = 408
 
 
 class AgentNotActive(RequestError):

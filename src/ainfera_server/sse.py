@@ -61,7 +61,7 @@ class Splitter:
 
     def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
         data = self._rest + chunk
-        if self._is_at_start and len(data) >= len(_BYTE_ORDER_MARK):
+        if self._is_at_start and not _BYTE_ORDER_MARK.startswith(data):
             data = data.removeprefix(_BYTE_ORDER_MARK)
             self._is_at_start = False
         if b"\r" not in data:

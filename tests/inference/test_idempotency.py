@@ -61,7 +61,7 @@ async def test_of_many_calls_with_one_key_at_once_one_is_made_and_the_others_are
     first = await running.pop()
 
     assert await caller.asks(other_gateway, key=KEY) == WholeAnswer(
-        headers=first.headers, body=first.body
+        headers={**first.headers, "idempotent-replayed": "true"}, body=first.body
     )
     assert books_of.counts(look) == {"inferences": 1, "outcomes": 1, "paid": 1, "receipts": 1}
     assert books_of.violations(look) == []

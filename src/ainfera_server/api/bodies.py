@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from ainfera_server.errors import Malformed, RequestError, TooLarge
+from ainfera_server.errors import BodyTooSlow, Malformed, TooLarge
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
@@ -17,7 +17,7 @@ LENGTH_DIGITS_MAX = 18
 async def read(headers: Headers, receive: Receive) -> bytes:
     """Read a body and make sure that it is JSON, or that there is none.
 
-    Raises TooLarge, Malformed, and RequestError when it does not come.
+    Raises TooLarge, Malformed, and BodyTooSlow.
     """
     if is_declared_too_large(headers.get("content-length", ""), bytes_max=BODY_BYTES_MAX):
         raise _too_large()
@@ -25,7 +25,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             body = await _whole(receive)
     except TimeoutError:
-        raise RequestError(f"The body did not come within {BODY_TIMEOUT_S:.0f} s.") from None
+        raise too_slow(BODY_TIMEOUT_S) from None
     if body:
         _require_json(headers, body)
     return body
@@ -53,6 +53,11 @@ async def _whole(receive: Receive) -> bytes:
             raise _too_large()
         more = message.get("more_body", False)
     return bytes(body)
+
+
+def too_slow(timeout_s: float) -> BodyTooSlow:
+    """The refusal of a body that is not there in time."""
+    return BodyTooSlow(f"The body did not arrive within {timeout_s:.0f} seconds.")
 
 
 def is_declared_too_large(length: str, *, bytes_max: int) -> bool:

@@ -218,7 +218,7 @@ async def _body(receive: Receive, headers: Mapping[str, str], *, bytes_max: int)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
     except TimeoutError:
-        raise Malformed(f"The body did not arrive within {BODY_S_MAX:.0f} seconds.") from None
+        raise bodies.too_slow(BODY_S_MAX) from None
 
 
 def _too_large(bytes_max: int) -> TooLarge:

@@ -11,8 +11,15 @@ TOKENS_MAX = 2**31 - 1
 
 def check_model(model: str) -> None:
     """A model has a name, and one that can be shown. Raises Invalid."""
-    if not model.strip() or not model.isprintable():
+    if not model.strip():
         raise Invalid("`model` names a model; it may not be empty.", param="model")
+    if not model.isprintable():
+        hidden = next(one for one in model if not one.isprintable())
+        raise Invalid(
+            f"`model` holds U+{ord(hidden):04X}; a name has no control characters or others that"
+            " cannot be seen.",
+            param="model",
+        )
     if len(model) > MODEL_CHARACTERS_MAX:
         raise Invalid(f"`model` has more than {MODEL_CHARACTERS_MAX} characters.", param="model")
 

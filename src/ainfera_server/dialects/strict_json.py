@@ -19,6 +19,12 @@ _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _BEFORE_VALUE = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*', re.DOTALL)
 _AFTER_LAST = re.compile(rb"\s*\{?\s*\}\s*")
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Every escape in a JSON text; a pair that makes one character is one."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -50,7 +56,7 @@ def read(body: bytes | Raw, form: type[Read], *, place: str = "") -> Read:
     except msgspec.ValidationError as error:
         raise _wrong_value(str(error), place) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
+        raise _not_json(bytes(body), str(error)) from None
     except RecursionError:
         raise Malformed(f"The body is nested more than {DEPTH_MAX} levels deep.") from None
 
@@ -58,6 +64,18 @@ def read(body: bytes | Raw, form: type[Read], *, place: str = "") -> Read:
 def value(text: Raw) -> Json:
     """Any JSON value, None for a field that is not there. Raises Malformed."""
     return cast("Json", read(text, object)) if bytes(text) else None
+
+
+def _not_json(body: bytes, said: str) -> Malformed:
+    """What the parser says; of half a character, and only of that, it speaks in riddles."""
+    halves = (escape["half"] for escape in _ESCAPES.finditer(body) if escape["half"])
+    half = next(halves, None)
+    if half is None:
+        return Malformed(f"The body is not JSON: {said}.")
+    return Malformed(
+        f"The body is not JSON: `\\{half.decode()}` is half of a surrogate pair. Write both halves,"
+        " or the character itself."
+    )
 
 
 def _wrong_value(said: str, place: str) -> Malformed:

@@ -104,7 +104,6 @@ def released(
     job: Job,
     held: HeldOffer,
     *,
-    ending: Ending,
     failure: str,
     attempts: tuple[Attempt, ...],
 ) -> Settlement:
@@ -125,7 +124,7 @@ def released(
             latency_ms=_latency_ms(gateway, job),
             completed_at=now,
         ),
-        outcome=_outcome(gateway, job, ending, now, None),
+        outcome=_outcome(gateway, job, _ending(failure), now, None),
         receipt=None,
         entry_ids=(gateway.new_id(cell), gateway.new_id(cell)),
         events=(
@@ -280,10 +279,11 @@ def _storable(words: str | None) -> str | None:
 
 
 def _ending(failure: str | None) -> Ending:
+    """Whose fault it was that an answer did not come whole."""
     match failure:
         case None:
             return "succeeded"
-        case "client_left":
+        case "client_left" | "internal_error":
             return "failed_other"
         case _:
             return "failed_provider_error"

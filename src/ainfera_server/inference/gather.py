@@ -41,6 +41,15 @@ class Gathered:
     max_tokens: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a request asks of a backend."""
+
+    tools: bool
+    images: bool
+    input_tokens: int
+
+
 def gather(gateway: Gateway, call: Call) -> Gathered:
     """Read catalog, health and policy for a call.
 
@@ -63,12 +72,9 @@ def gather(gateway: Gateway, call: Call) -> Gathered:
 
 
 def _routed(gateway: Gateway, call: Call, max_tokens: int) -> Routed:
-    able = {
-        offer.slug: offer
-        for offer in gateway.enrolled_offers
-        if missing_ability(offer, call.request) is None
-    }
-    input_tokens = token_counts.estimated_input_tokens(call.request)
+    needed = needs(call.request)
+    able = {offer.slug: offer for offer in gateway.enrolled_offers if can_take(offer, needed)}
+    input_tokens = needed.input_tokens
     snapshot = Snapshot(
         task_type=call.task_type.task_type,
         task_type_source=call.task_type.source,
@@ -130,9 +136,10 @@ def _pinned(gateway: Gateway, request: Request) -> Pinned:
     if not ready:
         why = "has no known price, or is switched off, and nothing is served unpriced"
         raise _unavailable(request.model, keyed[0].provider, why)
-    able = tuple(offer for offer in ready if missing_ability(offer, request) is None)
+    needed = needs(request)
+    able = tuple(offer for offer in ready if missing_ability(offer, needed) is None)
     if not able:
-        raise _not_able(ready[0], request)
+        raise _not_able(ready[0], request, needed)
     now_s = gateway.monotonic()
     healthy = tuple(one for one in able if not gateway.health.is_cooling(one.slug, now_s=now_s))
     return Pinned(offers=healthy or able)
@@ -142,8 +149,8 @@ def _can_be_bought(offer: Offer) -> bool:
     return offer.status == "active" and offer.prices is not None
 
 
-def _not_able(offer: Offer, request: Request) -> ToolsNotSupported | NotCarried:
-    missing = missing_ability(offer, request)
+def _not_able(offer: Offer, request: Request, needed: Needs) -> ToolsNotSupported | NotCarried:
+    missing = missing_ability(offer, needed)
     kind = ToolsNotSupported if missing == TOOLS else NotCarried
     return kind(
         f"The backend of {request.model!r} does not take {missing}."
@@ -153,13 +160,28 @@ def _not_able(offer: Offer, request: Request) -> ToolsNotSupported | NotCarried:
     )
 
 
-def missing_ability(offer: Offer, request: Request) -> str | None:
+def needs(request: Request) -> Needs:
+    """Read what a request asks of a backend."""
+    return Needs(
+        tools=bool(request.tools),
+        images=any(isinstance(part, Image) for one in request.messages for part in one.parts),
+        input_tokens=token_counts.estimated_input_tokens(request),
+    )
+
+
+def can_take(offer: Offer, needed: Needs) -> bool:
+    """Whether a backend can take a request, as far as one can tell before it is asked."""
+    window = offer.context_window or offer.model.context_window
+    fits = window is None or needed.input_tokens <= window
+    return fits and missing_ability(offer, needed) is None
+
+
+def missing_ability(offer: Offer, needed: Needs) -> str | None:
     """What the request needs that the offer's backend has not; None when it has all."""
     abilities = offer.model.capabilities
-    if request.tools and "tools" not in abilities:
+    if needed.tools and "tools" not in abilities:
         return TOOLS
-    shows_images = any(isinstance(part, Image) for one in request.messages for part in one.parts)
-    if shows_images and "vision" not in abilities:
+    if needed.images and "vision" not in abilities:
         return "images"
     return None
 

@@ -60,6 +60,7 @@ async def _chunks(on_the_way: "_OnTheWay", stream: OpenStream) -> AsyncGenerator
                 yield await on_the_way.finished(chunk)
                 return
             if chunk:
+                on_the_way.sends(chunk)
                 yield chunk
     except AinferaError as problem:
         reason = problem.reason if isinstance(problem, ProviderFailed) else problem.code
@@ -96,16 +97,22 @@ class _OnTheWay:
         """A step for the caller, counted."""
         for event in step.events:
             self.tally.read(event)
-        chunk = (
-            step.relayed
-            if self._asked.is_relayed
-            else b"".join(self._encoder.encode(self._counted(event)) for event in step.events)
-        )
-        self._sent(chunk)
-        return chunk
+        if self._asked.is_relayed:
+            return step.relayed
+        return b"".join(self._encoder.encode(self._counted(event)) for event in step.events)
+
+    def sends(self, chunk: bytes) -> None:
+        """Note bytes that the caller gets next: they are hashed, and kept for the call's key."""
+        self.tally.sent(chunk)
+        if self._keeps:
+            self._kept += chunk
 
     async def finished(self, last: bytes) -> bytes:
         """Bill the whole answer, then let its last bytes go, the receipt in a comment before."""
+        metered = self.tally.metered(self._job.gathered.call.request)
+        cost = money.usd(bill.cost(self._held, metered))
+        signed_off = sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={cost}") + last
+        self.sends(signed_off)
         settlement = self._settlement(None)
         self._is_billed = True
         try:
@@ -113,26 +120,26 @@ class _OnTheWay:
         except AinferaError as problem:
             return self.worded(problem)
         if not settled.was_open:
-            return last
-        cost = settlement.cost
-        assert cost is not None, "what was delivered is posted"
-        self._gateway.metrics.spend_usd_micros.inc(cost)
-        return (
-            sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={money.usd(cost)}") + last
-        )
+            log.warning("a stream was settled before it ended", extra={"cost_usd": cost})
+        self._gateway.metrics.spend_usd_micros.inc(settlement.cost or 0)
+        return signed_off
 
     async def broken(self, problem: AinferaError, failure: str) -> bytes:
         """Bill what was delivered, if anything was, and end with an error."""
         last = self.worded(problem)
-        self._sent(last)
+        self.sends(last)
         await self._bill_part(failure)
         return last
 
     async def left(self) -> None:
-        """The caller has gone: bill what was generated until then, unless it is billed."""
+        """The caller has gone: bill what was generated until then, unless it is billed.
+
+        Who asks again with the same key gets what there was, and an error for its end.
+        """
         if self._is_billed:
             return
-        self._sent(self.worded(Internal("The answer was not read to its end.")))
+        if self._keeps:
+            self._kept += self.worded(Internal("The answer was not read to its end."))
         await self._bill_part("client_left")
 
     def worded(self, problem: AinferaError) -> bytes:
@@ -157,14 +164,8 @@ class _OnTheWay:
     def _part(self, failure: str) -> Settlement:
         if self.tally.has_content:
             return self._settlement(failure)
-        ending = "failed_other" if failure == "client_left" else "failed_provider_error"
         return bill.released(
-            self._gateway,
-            self._job,
-            self._held,
-            ending=ending,
-            failure=failure,
-            attempts=self._attempts,
+            self._gateway, self._job, self._held, failure=failure, attempts=self._attempts
         )
 
     def _settlement(self, failure: str | None) -> Settlement:
@@ -187,11 +188,6 @@ class _OnTheWay:
             "content-type": "text/event-stream; charset=utf-8",
         }
         return StoredAnswer(status=200, headers=headers, body=bytes(self._kept))
-
-    def _sent(self, chunk: bytes) -> None:
-        self.tally.sent(chunk)
-        if self._keeps:
-            self._kept += chunk
 
     def _counted(self, event: StreamEvent) -> StreamEvent:
         """What nobody counted is estimated, so that the caller reads what the bill will say."""

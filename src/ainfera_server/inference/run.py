@@ -25,6 +25,7 @@ from ainfera_server.inference.job import Decided, Job
 from ainfera_server.routing import decide, targets
 from ainfera_server.routing import decision as decisions
 from ainfera_server.routing import snapshot as snapshots
+from ainfera_server.routing.snapshot import Policy
 
 SALT_BYTES = 16
 
@@ -33,7 +34,8 @@ async def run(gateway: Gateway, call: Call) -> Answer:
     """Answer a call. Raises an AinferaError, for which nothing was spent."""
     async with idempotency.taken(gateway, call) as stored:
         if stored is not None:
-            return WholeAnswer(status=stored.status, headers=stored.headers, body=stored.body)
+            headers = {**stored.headers, "idempotent-replayed": "true"}
+            return WholeAnswer(status=stored.status, headers=headers, body=stored.body)
         gathered = gathering.gather(gateway, call)
         job = _job(gateway, gathered)
         if not job.offers:
@@ -77,11 +79,16 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         if decision.rule_fired is decisions.RuleFired.NO_CANDIDATE_ENROLLED
         else "no_candidate_clears_floor"
     )
+    wanted = job.gathered.wanted
+    assert isinstance(wanted, Routed), "only a routed call is decided"
+    policy = wanted.snapshot.policy
     candidates: Json = orjson.loads(decisions.encode_candidates(decision))
     problem = NoCandidate(
-        _sentence(job, decided),
+        _sentence(job, decided, policy),
         rule=rule,
         decision_id=str(decided.decision_id),
+        min_quality=snapshots.decimal_text(policy.min_quality),
+        budget_cap_usd=None if policy.budget_cap is None else money.usd(policy.budget_cap),
         candidates=candidates,
     )
     facts: dict[str, Json] = {
@@ -100,19 +107,25 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
     return problem
 
 
-def _sentence(job: Job, decided: Decided) -> str:
-    wanted = job.gathered.wanted
-    assert isinstance(wanted, Routed), "only a routed call is decided"
-    policy, count = wanted.snapshot.policy, len(decided.decision.candidates)
+def _sentence(job: Job, decided: Decided, policy: Policy) -> str:
+    count = len(decided.decision.candidates)
     if count == 0:
         return (
             "No model can be asked: no provider with a key here serves such a request."
             " Set a provider's key, or start the server with its local model."
         )
-    budget = "" if policy.budget_cap is None else f" for at most {money.usd(policy.budget_cap)} USD"
     floor = snapshots.decimal_text(policy.min_quality)
     weighed = "1 candidate was" if count == 1 else f"{count} candidates were"
     return (
-        f"No model clears the quality floor of {floor}{budget}: {weighed} weighed."
+        f"No model clears the quality floor of {floor}{_within(job, policy)}: {weighed} weighed."
         f" GET /v1/inferences/{decided.decision_id}/decision says why each was dropped."
     )
+
+
+def _within(job: Job, policy: Policy) -> str:
+    """Which budget a decision had to keep, and whose it was."""
+    if policy.budget_cap is None:
+        return ""
+    is_the_agents = policy.budget_cap == job.gathered.call.payer.per_call_cap
+    whose = ", the agent's cap for one call" if is_the_agents else ""
+    return f" for at most {money.usd(policy.budget_cap)} USD{whose}"

@@ -10,6 +10,7 @@ from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import (
     AinferaError,
     InsufficientFunds,
+    Malformed,
     MoneyRefused,
     NotFound,
     Overloaded,
@@ -58,7 +59,7 @@ def _is_envelope(body: bytes) -> bool:
 
 
 def _status_and_type(error: AinferaError) -> tuple[int, str]:
-    """Anthropic's status and word for it; money is always 402 here.
+    """Anthropic's status and word for it; money is always 402 here, and what is unreadable a 400.
 
     Clients call a 403 a failed login. https://platform.claude.com/docs/en/api/errors
     """
@@ -71,6 +72,8 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
             return error.status, "not_found_error"
         case TooLarge():
             return error.status, "request_too_large"
+        case Malformed():
+            return 400, "invalid_request_error"
         case RequestError():
             return error.status, "invalid_request_error"
         case Overloaded():

@@ -62,10 +62,8 @@ def error_answer(error: AinferaError, *, request_id: str) -> ErrorAnswer:
 
 
 def _status(error: AinferaError) -> int:
-    """The status; what cannot be read is a 422 here, as FastAPI answers it."""
+    """The status; a provider that was too slow has one of its own."""
     match error:
-        case Malformed():
-            return Invalid.status
         case ProviderFailed(reason="timeout"):
             return 504
         case _:

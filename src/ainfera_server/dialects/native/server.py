@@ -1,18 +1,28 @@
 """How we answer callers of the native API, which asks and streams as chat completions do."""
 
+import re
+
 from ainfera_server.conversation import Reply, Request
 from ainfera_server.dialects.native import error_writer, reply_writer
-from ainfera_server.dialects.openai_chat import request_reader
+from ainfera_server.dialects.openai_chat import message_reader, request_reader
 from ainfera_server.dialects.openai_chat import server as chat
 from ainfera_server.dialects.sides import Envelope, ErrorAnswer, StreamEncoder
-from ainfera_server.errors import AinferaError
+from ainfera_server.errors import AinferaError, Malformed
 
 HEARTBEAT: bytes = chat.HEARTBEAT
+_MESSAGE = re.compile(r"messages\.\d+")
 
 
 def decode_request(body: bytes) -> Request:
-    """Read a request. Raises Malformed or Invalid, which name the place in `param`."""
-    return request_reader.request(body, dialect="native")
+    """Read a request. Raises Malformed or Invalid, which name the place in `param`.
+
+    A vendor's caller may say what only its vendor understands; this API is ours alone, so what we
+    do not understand here, nobody does.
+    """
+    request = request_reader.request(body, dialect="native")
+    if request.parts_not_understood:
+        raise _not_understood(request.parts_not_understood[0])
+    return request
 
 
 def encode_reply(reply: Reply, envelope: Envelope) -> bytes:
@@ -38,3 +48,15 @@ def encode_error(error: AinferaError, *, request_id: str) -> ErrorAnswer:
 def encode_stream_error(error: AinferaError, *, request_id: str) -> bytes:
     """Word an error inside a stream that has begun."""
     return chat.encode_stream_error(error, request_id=request_id)
+
+
+def _not_understood(place: str) -> Malformed:
+    """A message that is not understood as a whole has a role that nobody has."""
+    if _MESSAGE.fullmatch(place):
+        place, roles = f"{place}.role", ", ".join(f"`{one}`" for one in sorted(message_reader.ROLES))
+        return Malformed(f"`{place}` is one of {roles}.", param=place)
+    return Malformed(
+        f"`{place}` is of a kind that this API does not know. /v1/chat/completions passes such"
+        " things on to a provider that may.",
+        param=place,
+    )

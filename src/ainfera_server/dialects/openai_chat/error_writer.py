@@ -13,6 +13,7 @@ from ainfera_server.errors import (
     AinferaError,
     CapExceeded,
     FailureReason,
+    Malformed,
     MoneyRefused,
     Overloaded,
     ProviderFailed,
@@ -51,8 +52,13 @@ def _is_envelope(body: bytes) -> bool:
 
 
 def _status(error: AinferaError) -> int:
-    """The status; money is always 402 here, because clients call a 403 a failed login."""
+    """The status; money is always 402 here, because clients call a 403 a failed login.
+
+    What cannot be read is a 400, as OpenAI answers it.
+    """
     match error:
+        case Malformed():
+            return 400
         case MoneyRefused():
             return 402
         case ProviderFailed(reason=reason):

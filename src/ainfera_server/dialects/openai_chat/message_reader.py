@@ -11,7 +11,7 @@ from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.dialects.openai_chat import wire
 from ainfera_server.errors import Invalid
 
-_ROLES: Mapping[str, Role] = {
+ROLES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -25,7 +25,7 @@ def messages(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Message]:
     """The messages; one of a role without words here is noted. Raises Malformed or Invalid."""
     for position, raw in enumerate(said):
         place = f"messages.{position}"
-        role = _ROLES.get(strict_json.read(raw, wire.Spoken, place=place).role)
+        role = ROLES.get(strict_json.read(raw, wire.Spoken, place=place).role)
         if role is None:
             left.note_part(place)
         else:
