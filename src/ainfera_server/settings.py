@@ -3,12 +3,13 @@
 Every variable has a row in SETTINGS; the reference page is made from it.
 """
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ainfera_server import money
 from ainfera_server.money import MICROS_PER_USD, NotAnAmount, UsdMicros
@@ -25,6 +26,9 @@ PROVIDER_SLUGS = (
     "fireworks",
     "novita",
 )
+
+OF_CLIENTS = ("AINFERA_API_KEY", "AINFERA_BASE_URL")
+"""What the command `env` and our pages set for clients, in the same environment."""
 
 
 class BadSetting(ValueError):
@@ -54,6 +58,7 @@ class Settings:
     body_bytes_max: int = 32 * 1024 * 1024
     inference_timeout_s: int = 600
     drain_timeout_s: int = 120
+    demo: bool = True
     local_model_url: str | None = None
     provider_keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     provider_base_urls: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -88,10 +93,22 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 chosen[variable.field] = value
     chosen["provider_keys"] = _per_provider(environment, "API_KEY")
     chosen["provider_base_urls"] = {
-        slug: _read_url(f"{slug.upper()}_BASE_URL", text)
+        slug: _read_provider_url(f"{slug.upper()}_BASE_URL", text)
         for slug, text in _per_provider(environment, "BASE_URL").items()
     }
     return Settings(**chosen)  # pyright: ignore[reportArgumentType]  (each reader gives its type)
+
+
+def unknown(environment: Mapping[str, str]) -> Mapping[str, str | None]:
+    """Variables that look like ours and are not, with the one that may be meant; None for none."""
+    known = {variable.name for variable in SETTINGS}
+    strange = sorted(
+        name
+        for name in environment
+        if name.startswith("AINFERA_") and name not in known and name not in OF_CLIENTS
+    )
+    nearest = {name: difflib.get_close_matches(name, sorted(known), n=1) for name in strange}
+    return {name: found[0] if found else None for name, found in nearest.items()}
 
 
 def _data_dir(environment: Mapping[str, str]) -> Path:
@@ -117,15 +134,17 @@ def _read(variable: Variable, text: str) -> object:
     try:
         return variable.read(text)
     except ValueError as problem:
-        shown = "its value" if variable.field in {"database_url", "secret"} else repr(text)
+        # An address may hold a password, also one that is not understood.
+        is_private = variable.field == "secret" or variable.read in {_url, _database_url}
+        shown = "its value" if is_private else repr(text)
         raise BadSetting(f"{variable.name}: {shown} will not do: {problem}") from None
 
 
-def _read_url(name: str, text: str) -> str:
+def _read_provider_url(name: str, text: str) -> str:
     try:
         return _url(text)
     except ValueError as problem:
-        raise BadSetting(f"{name}: {text!r} will not do: {problem}") from None
+        raise BadSetting(f"{name}: its value will not do: {problem}") from None
 
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
@@ -163,16 +182,33 @@ def _dollars(text: str) -> UsdMicros:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _parts(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _port_is_right(parts):
         raise ValueError("an address that begins with http:// or https:// is needed")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an address without user, query or fragment is needed")
     return text.rstrip("/")
 
 
+def _port_is_right(parts: SplitResult) -> bool:
+    """Whether the port is a number; in `http://user:password` it is not."""
+    try:
+        _ = parts.port
+    except ValueError:
+        return False
+    return True
+
+
+def _parts(text: str) -> SplitResult:
+    """The parts of an address; what Python says of a broken one quotes it."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError("an address is needed") from None
+
+
 def _database_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"postgresql", "postgres"}:
+    if _parts(text).scheme not in {"postgresql", "postgres"}:
         raise ValueError("an address that begins with postgresql:// is needed")
     return text
 
@@ -285,7 +321,7 @@ SETTINGS: tuple[Variable, ...] = (
     ),
     Variable(
         name="AINFERA_DEMO",
-        field=None,
+        field="demo",
         read=_switch,
         meaning="0 signs up no demo agent at the first start; it does unless said otherwise.",
     ),

@@ -78,3 +78,7 @@ def set_up_logs(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The driver tells of every try while a database is away; who needs the database says so too.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+    # The SDK tells of the end of a session, and here each request is one.
+    logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)

@@ -84,6 +84,19 @@ def test_a_key_that_nobody_has_cannot_be_revoked(command: Command) -> None:
         assert (done.returncode, done.stderr) == (1, "ainfera-server: There is no such API key.\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("keys", "create", "--name", ""), ("wallet", "show", "--agent", ""), ("status", "--data-dir=")],
+)
+def test_an_option_with_nothing_in_it_is_wrong_usage(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    done = command(*arguments)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.endswith(" is empty: give it a value.")
+
+
 def test_agents_are_listed_and_found_by_id_and_by_address(
     demo_server: Started, command: Command
 ) -> None:

@@ -99,16 +99,36 @@ def test_a_folder_in_which_only_others_may_write_is_refused() -> None:
         ((), {"AINFERA_PORT": "http"}, "AINFERA_PORT: 'http' will not do"),
         ((), {"AINFERA_DATABASE_URL": "mysql://pw@host"}, "AINFERA_DATABASE_URL: its value"),
         ((), {"AINFERA_SECRET": "c0ffee"}, "AINFERA_SECRET: the secret must be 64 hex digits"),
-        ((), {"OPENAI_BASE_URL": "openai.com"}, "OPENAI_BASE_URL: 'openai.com' will not do"),
+        ((), {"OPENAI_BASE_URL": "openai.com"}, "OPENAI_BASE_URL: its value will not do"),
+        ((), {"OPENAI_BASE_URL": "http://u:c0ffee@x y"}, "OPENAI_BASE_URL: its value will not do"),
+        ((), {"OPENAI_BASE_URL": "http://u:c0ffee"}, "OPENAI_BASE_URL: its value will not do"),
+        ((), {"OPENAI_BASE_URL": "http://u:c0ffee\u2100@x"}, "OPENAI_BASE_URL: its value will not"),
+        ((), {"AINFERA_PUBLIC_URL": "http://u:c0ffee@x"}, "AINFERA_PUBLIC_URL: its value will not"),
+        ((), {"AINFERA_DATABASE_URL": "postgresql://u:c0ffee\u2100@x"}, "an address is needed"),
+        ((), {"OPENAI_API_KEY": "c0ffee\nb"}, "OPENAI_API_KEY holds a space, a line break"),
+        (
+            (),
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://169.254.169.254/v1"},
+            "OPENAI_BASE_URL names '169.254.169.254', where clouds keep credentials.",
+        ),
+        ((), {"AINFERA_DEMO": "x"}, "AINFERA_DEMO: 'x' will not do: 0 or 1 is needed"),
+        (("--data-dir", ""), {}, "--data-dir is empty: give it a value."),
+        (("--host", " "), {}, "--host is empty: give it a value."),
+        (("--port", ""), {}, "--port is empty: give it a value."),
+        (("--workers", ""), {}, "--workers is empty: give it a value."),
     ],
 )
 def test_a_malformed_setting_is_named_and_is_wrong_usage(
     tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], words: str
 ) -> None:
-    free = {"AINFERA_PORT": str(running_command.free_port()), "AINFERA_DATA_DIR": str(tmp_path)}
+    free = {
+        "AINFERA_PORT": str(running_command.free_port()),
+        "AINFERA_DATA_DIR": str(tmp_path / "data"),
+    }
     exit_code, line = refused(tmp_path, *arguments, variables={**free, **variables})
     assert exit_code == 2
     assert words in line
+    assert not (tmp_path / "data").exists()
     assert "c0ffee" not in line
     assert "pw@host" not in line
 
@@ -168,3 +188,23 @@ def test_a_database_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
     )
     assert exit_code == 1
     assert "The database cannot be used" in line
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("AINFERA_PROT", "; did you mean AINFERA_PORT?"), ("AINFERA_ZZZZZZZZZZZZZZZZZZZZZ", "")],
+)
+def test_a_variable_that_is_none_is_told_of_and_the_start_goes_on(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = running_command.run(
+            *("start", "--port", port),
+            home=tmp_path,
+            variables={name: "9", "AINFERA_API_KEY": "of a client"},
+        )
+    warning, further = done.stderr.splitlines()
+    assert warning == f"ainfera-server: {name} is no setting and changes nothing{meant}"
+    assert "is in use" in further

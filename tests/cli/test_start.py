@@ -18,23 +18,11 @@ PASTE_S_MAX = 60.0
 
 
 def pasted(line: str, home: Path) -> str:
-    """What a line for a shell prints."""
+    """What lines for a shell print; `python3` is ours, which has the SDKs."""
+    path = f"{Path(sys.executable).parent}:{curl.on_path(home / 'curl')}"
     done = subprocess.run(
         ("/bin/sh", "-c", line),
-        env=running_command.environment(home, {"PATH": curl.on_path(home / "curl")}),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PASTE_S_MAX,
-    )
-    return done.stdout
-
-
-def pasted_into_python(lines: tuple[str, ...], home: Path) -> str:
-    """What lines for Python print."""
-    done = subprocess.run(
-        (sys.executable, "-c", "\n".join(lines)),
-        env=running_command.environment(home),
+        env=running_command.environment(home, {"PATH": path}),
         capture_output=True,
         text=True,
         check=True,
@@ -66,7 +54,13 @@ def test_the_same_with_a_floor_is_refused_and_names_every_candidate(
 def test_the_lines_for_an_sdk_print_an_answer(
     demo_server: Started, tmp_path: Path, title: str
 ) -> None:
-    assert pasted_into_python(demo_server.section(title), tmp_path).strip()
+    assert pasted("\n".join(demo_server.section(title)), tmp_path).strip()
+
+
+def test_the_whole_of_what_is_printed_for_the_sdks_is_for_one_shell(demo_server: Started) -> None:
+    for title in ("OpenAI SDK; needs: pip install openai", "Anthropic SDK; needs: pip install"):
+        first, *_, last = demo_server.section(title)
+        assert (first, last) == ("python3 - <<'EOF'", "EOF")
 
 
 def test_claude_code_is_pointed_at_the_server_without_v1(demo_server: Started) -> None:
@@ -112,7 +106,10 @@ def test_the_key_is_in_no_file_of_the_data_folder(demo_server: Started) -> None:
 
 def test_the_data_folder_is_for_its_owner_alone(demo_server: Started) -> None:
     assert demo_server.data_dir.stat().st_mode & 0o077 == 0
-    assert (demo_server.data_dir / "secret").stat().st_mode & 0o077 == 0
+    ours = [path for path in demo_server.data_dir.rglob("*") if path.is_file()]
+    assert [path for path in ours if path.stat().st_mode & 0o077] == []
+    names = {path.name for path in ours}
+    assert names >= {"secret", "running.json", "local-model.log", "server.log"}
 
 
 def test_a_request_without_an_end_to_its_headers_is_cut_off(demo_server: Started) -> None:

@@ -67,6 +67,7 @@ def test_a_later_start_names_the_variable_in_place_of_the_key() -> None:
     assert "ainfera_0123" not in lines
     assert '-H "authorization: Bearer $AINFERA_API_KEY"' in lines
     assert 'api_key=os.environ["AINFERA_API_KEY"]' in lines
+    assert "python3 - <<'EOF'\nimport os\n" in lines
     assert "`ainfera-server keys create` makes another" in lines
 
 

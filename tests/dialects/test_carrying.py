@@ -16,7 +16,7 @@ from ainfera_server.dialects.openai_chat import client as ask_openai
 from ainfera_server.dialects.openai_chat import server as as_openai
 from ainfera_server.dialects.openai_responses import client as ask_responses
 from ainfera_server.dialects.sides import ClientSide, Quirks, ServerSide
-from ainfera_server.errors import NotCarried
+from ainfera_server.errors import Malformed, NotCarried
 
 CLIENTS: tuple[ClientSide, ...] = (ask_anthropic, ask_openai, ask_responses)
 HELLO = {"role": "user", "content": "Hi"}
@@ -78,11 +78,15 @@ def test_a_part_without_words_travels_as_it_is_and_is_refused_by_every_translati
 
 
 @pytest.mark.parametrize(("fields", "place"), OPENAI)
-def test_the_native_api_translates_always_and_so_refuses(
+def test_the_native_api_belongs_to_no_vendor_and_so_refuses_at_once(
     fields: dict[str, Any], place: str
 ) -> None:
     body = {"model": "m", "messages": [HELLO]} | fields
-    check_refused(as_native.decode_request(json.dumps(body).encode()), place)
+    with pytest.raises(Malformed) as caught:
+        as_native.decode_request(json.dumps(body).encode())
+    named = f"{place}.role" if place == "messages.1" else place
+    assert caught.value.facts == {"param": named}
+    assert f"`{named}`" in caught.value.sentence
 
 
 def check_refused(request: Request, place: str) -> None:

@@ -54,3 +54,29 @@ def test_brackets_in_strings_are_not_depth_and_depth_has_an_exact_limit() -> Non
 def test_white_space_and_escapes_in_names_are_no_duplicates() -> None:
     body = b' { "model" : "m" , "\\"us\\\\er" : 1 , "us\\u0065r":[ ] } \n'
     assert list(strict_json.fields(body)) == ["model", '"us\\er', "user"]
+
+
+@pytest.mark.parametrize("server", EVERY_SERVER)
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (rb"\ud83d", "d83d"),
+        (rb"a \uD83D b, and words behind it", "D83D"),
+        (rb"\ude00 and words behind it", "de00"),
+        (rb"\ud83d\u0041 and words behind it", "d83d"),
+        (rb"\ud83d\ude00\\\ud83d and words behind it", "d83d"),
+    ],
+)
+def test_half_a_character_is_called_what_it_is(server: ServerSide, text: bytes, half: str) -> None:
+    body = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"%s"}]}' % text
+    with pytest.raises(Malformed) as caught:
+        server.decode_request(body)
+    assert f"`\\u{half}` is half of a surrogate pair" in caught.value.sentence
+
+
+@pytest.mark.parametrize("text", [rb"\ud83d\ude00", rb"\\ud83d", rb"\\ud83d\n"])
+def test_whole_characters_are_not_taken_for_halves(text: bytes) -> None:
+    assert "x" in strict_json.fields(ASKED % (b'"%s"' % text))
+    with pytest.raises(Malformed) as caught:
+        strict_json.fields((ASKED % (b'"%s"' % text))[:-1])
+    assert "surrogate" not in caught.value.sentence

@@ -71,6 +71,8 @@ def noted(folder: Path, url: str) -> Generator[None]:
     note = folder / NOTE
     written = orjson.dumps({"process_id": os.getpid(), "url": url})
     new = note.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
     new.write_bytes(written)
     new.replace(note)
     try:

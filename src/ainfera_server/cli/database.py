@@ -16,6 +16,7 @@ from ainfera_server.cli.failures import Failure
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference import record
 from ainfera_server.postgres import embedded, migrate
+from ainfera_server.postgres.embedded import Server
 from ainfera_server.settings import Settings
 
 ResultT = TypeVar("ResultT")
@@ -25,22 +26,28 @@ PROGRAMS_VARIABLE = "AINFERA_PG_BIN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A database that runs; `embedded_version` is None when it is not ours."""
+    """A database that runs; `server` is None when it is not ours."""
 
     dsn: str
-    embedded_version: str | None
+    server: Server | None
 
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Generator[Database]:
     """Have the database for the block, started if need be. Raises StoreUnavailable."""
     if settings.database_url is not None:
-        yield Database(dsn=settings.database_url, embedded_version=None)
+        yield Database(dsn=settings.database_url, server=None)
         return
     programs = os.environ.get(PROGRAMS_VARIABLE)
     bin_dir = Path(programs) if programs else None
     with embedded.running(settings.data_dir, bin_dir=bin_dir) as server:
-        yield Database(dsn=server.dsn, embedded_version=server.version)
+        yield Database(dsn=server.dsn, server=server)
+
+
+def require_named(settings: Settings) -> None:
+    """Try whether the database that settings name answers, if they do. Raises StoreUnavailable."""
+    if settings.database_url is not None:
+        migrate.current(settings.database_url)
 
 
 def use(settings: Settings, work: Callable[[Gateway], Awaitable[ResultT]]) -> ResultT:

@@ -5,6 +5,7 @@ import sys
 
 from ainfera_server.errors import AinferaError, Invalid, Malformed, MoneyRefused
 from ainfera_server.keyring import BadSecret
+from ainfera_server.providers.provider import NotAnEndpoint
 from ainfera_server.settings import BadSetting
 
 FAILED = 1
@@ -35,7 +36,7 @@ def _exit_code(problem: Exception) -> int | None:
     match problem:
         case Failure():
             return problem.exit_code
-        case BadSetting() | Invalid() | Malformed():
+        case BadSetting() | NotAnEndpoint() | Invalid() | Malformed():
             return WRONG_USAGE
         case MoneyRefused():
             return REFUSED

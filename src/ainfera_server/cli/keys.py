@@ -19,7 +19,13 @@ def keys() -> None:
 
 @keys.command("create")
 @options.agent
-@click.option("--name", default="from the command line", show_default=True, help="A name for it.")
+@click.option(
+    "--name",
+    default="from the command line",
+    show_default=True,
+    callback=options.not_empty,
+    help="A name for it.",
+)
 @options.data_dir
 @options.as_json
 def create_key(agent: str, name: str, data_dir: str | None, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ def data_dir(command: CommandT) -> CommandT:
     return click.option(
         "--data-dir",
         envvar="AINFERA_DATA_DIR",
+        callback=not_empty,
         metavar="FOLDER",
         help="The folder for the embedded database and the server's secret.",
     )(command)
@@ -34,9 +35,24 @@ def agent(command: CommandT) -> CommandT:
     return click.option(
         "--agent",
         default=DEMO_AGENT,
+        callback=not_empty,
         show_default=True,
         help="Which agent: its id, or its address without the host, `owner/agent`.",
     )(command)
+
+
+def not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an option with nothing in it: often it is a variable of a script that is not set.
+
+    An empty variable of the environment counts as none, as everywhere.
+    """
+    assert parameter.name is not None, "click names every parameter"
+    source = context.get_parameter_source(parameter.name)
+    if source is click.core.ParameterSource.COMMANDLINE and not (value or "").strip():
+        from ainfera_server.cli.failures import WRONG_USAGE, Failure
+
+        raise Failure(f"{parameter.opts[0]} is empty: give it a value.", exit_code=WRONG_USAGE)
+    return value
 
 
 DEMO_AGENT = "demo/demo-agent"

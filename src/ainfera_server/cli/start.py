@@ -9,12 +9,14 @@ from ainfera_server.cli import options
 @click.option(
     "--host",
     envvar="AINFERA_HOST",
+    callback=options.not_empty,
     metavar="ADDRESS",
     help="The address to listen on; 127.0.0.1 unless said otherwise.",
 )
 @click.option(
     "--port",
     envvar="AINFERA_PORT",
+    callback=options.not_empty,
     metavar="NUMBER",
     help="The port to listen on; 8080 unless said otherwise.",
 )
@@ -22,15 +24,16 @@ from ainfera_server.cli import options
 @click.option(
     "--workers",
     envvar="AINFERA_WORKERS",
+    callback=options.not_empty,
     metavar="NUMBER",
     help="How many processes answer requests; 1 unless said otherwise.",
 )
 @click.option(
     "--demo/--no-demo",
-    "with_demo",
-    envvar="AINFERA_DEMO",
-    default=True,
-    help="Whether the first start signs up a demo agent and prints its key; it does.",
+    # Without `envvar`: settings read AINFERA_DEMO, and say in one line what is wrong with it.
+    default=None,
+    help="Whether the first start signs up a demo agent and prints its key; it does unless"
+    " AINFERA_DEMO is 0.",
 )
 def start(
     host: str | None,
@@ -38,7 +41,7 @@ def start(
     data_dir: str | None,
     workers: str | None,
     *,
-    with_demo: bool,
+    demo: bool | None,
 ) -> None:
     """Start a server, and everything it needs, until Ctrl-C or SIGTERM.
 
@@ -47,5 +50,7 @@ def start(
     """
     from ainfera_server.cli import starting
 
-    environment = options.environment(host=host, port=port, data_dir=data_dir, workers=workers)
-    starting.run(environment, with_demo=with_demo)
+    said = None if demo is None else str(int(demo))
+    starting.run(
+        options.environment(host=host, port=port, data_dir=data_dir, workers=workers, demo=said)
+    )

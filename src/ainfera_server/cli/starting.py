@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 
 from ainfera_server import settings as environment_settings
@@ -18,12 +18,14 @@ from ainfera_server.cli import (
     welcome,
 )
 from ainfera_server.cli.database import Database
+from ainfera_server.cli.database_beside import DatabaseBeside
 from ainfera_server.cli.first_start import Demo
 from ainfera_server.cli.model_beside import ModelBeside
 from ainfera_server.cli.stop_signals import StopSignals
-from ainfera_server.cli.supervisor import Workers
+from ainfera_server.cli.supervisor import Companion, Workers
 from ainfera_server.cli.welcome import Welcome
 from ainfera_server.postgres import migrate
+from ainfera_server.providers import PROVIDERS, provider
 from ainfera_server.settings import Settings
 
 
@@ -37,25 +39,26 @@ class _Start:
 
     settings: Settings
     environment: Mapping[str, str]
-    with_demo: bool
     signals: StopSignals
     began_s: float
 
 
-def run(environment: Mapping[str, str], *, with_demo: bool) -> None:
-    """Serve until told to stop. Raises BadSetting, Failure and StoreUnavailable."""
+def run(environment: Mapping[str, str]) -> None:
+    """Serve until told to stop. Raises BadSetting, NotAnEndpoint, Failure and StoreUnavailable."""
     began_s = time.monotonic()
     settings = environment_settings.from_environment(environment)
+    _require_endpoints(settings)
+    _warn_of_unknown(environment)
     settings = replace(settings, data_dir=settings.data_dir.absolute())
     asked = _Start(
         settings=settings,
         environment=environment,
-        with_demo=with_demo,
         signals=StopSignals(),
         began_s=began_s,
     )
     with listener.opened(settings) as listening:
-        # What can be wrong is found out before anything runs.
+        # What can be wrong is found out before anything runs, or is made.
+        database.require_named(settings)
         data_folder.prepare(settings.data_dir)
         data_folder.keys(settings)
         with ExitStack() as started, suppress(ToldToStop):
@@ -67,6 +70,9 @@ def _serve(asked: _Start, listening: socket.socket, started: ExitStack) -> None:
     settings = asked.settings
     beside = started.enter_context(model_beside.started(settings))
     found = started.enter_context(database.running(settings))
+    companions: list[Companion] = []
+    if found.server is not None:
+        companions.append(started.enter_context(closing(DatabaseBeside(found.server))))
     _go_on(asked)
     workers = started.enter_context(
         Workers(
@@ -80,21 +86,37 @@ def _serve(asked: _Start, listening: socket.socket, started: ExitStack) -> None:
     migrate.upgrade(found.dsn)
     asyncio.run(database.open_and(settings, found.dsn, first_start.prepare))
     model = beside.outcome()
+    if model.running is not None:
+        companions.append(model.running)
     _go_on(asked)
     workers.begin(_what_runs(settings, found, model))
     workers.wait_until_ready()
     _go_on(asked)
     # Not before: of a start that fails the key would never be seen.
     demo = None
-    if asked.with_demo:
+    if settings.demo:
         demo = asyncio.run(database.open_and(settings, found.dsn, first_start.demo))
     with data_folder.noted(settings.data_dir, listener.url(settings)):
         welcome.show(_welcome(asked, found, model, demo))
-        workers.watch()
+        workers.watch(companions)
     _say(
         f"stopping; answers that run may take up to {settings.drain_timeout_s} s, and a second "
         f"Ctrl-C ends them"
     )
+
+
+def _require_endpoints(settings: Settings) -> None:
+    """The workers ask the same; by then the database would run. Raises NotAnEndpoint."""
+    base_urls = dict(settings.provider_base_urls)
+    if settings.local_model_url is not None:
+        base_urls["local"] = settings.local_model_url
+    provider.endpoints(PROVIDERS, keys=settings.provider_keys, base_urls=base_urls)
+
+
+def _warn_of_unknown(environment: Mapping[str, str]) -> None:
+    for name, nearest in environment_settings.unknown(environment).items():
+        meant = "" if nearest is None else f"; did you mean {nearest}?"
+        _say(f"{name} is no setting and changes nothing{meant}")
 
 
 def _go_on(asked: _Start) -> None:
@@ -116,8 +138,8 @@ def _welcome(asked: _Start, found: Database, model: ModelBeside, demo: Demo | No
         took_s=time.monotonic() - asked.began_s,
         database=(
             "the one of AINFERA_DATABASE_URL"
-            if found.embedded_version is None
-            else f"PostgreSQL {found.embedded_version}, embedded: for one machine, without TLS"
+            if found.server is None
+            else f"PostgreSQL {found.server.version}, embedded: for one machine, without TLS"
         ),
         data_folder=settings.data_dir,
         local_model=model.words,

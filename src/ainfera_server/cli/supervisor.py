@@ -1,5 +1,7 @@
 """Runs the worker processes that answer requests: starts them, replaces the dead, stops them all.
 
+What runs beside them, the database and the local model, is started again here too when it dies.
+
 A single worker is a process of its own too. Then there is one way to start and to stop, the parent
 is always free to hear a signal, and a worker that crashes takes neither the database nor the local
 model with it.
@@ -18,10 +20,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 import orjson
 
@@ -37,6 +39,32 @@ REPLACEMENTS_WINDOW_S = 60.0
 REAP_TIMEOUT_S = 5.0
 
 _WORKER = "ainfera_server.cli.worker"
+
+
+class Companion(Protocol):
+    """Something that runs beside the workers and is started again when it dies."""
+
+    @property
+    def name(self) -> str:
+        """What the operator knows it as."""
+        ...
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the server stops when it cannot be started again."""
+        ...
+
+    def fileno(self) -> int:
+        """What can be read from once it may have died."""
+        ...
+
+    def has_died(self) -> bool:
+        """Look closer, once there was something to read."""
+        ...
+
+    def start_again(self) -> None:
+        """Have it run once more, where it was. Raises Failure."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)  # tidy: a process becomes ready while we watch it
@@ -68,7 +96,7 @@ class Workers:
         self._drain_timeout_s = drain_timeout_s
         self._orders: bytes | None = None
         self._workers: list[_Worker] = []
-        self._replaced_at_s: deque[float] = deque(maxlen=REPLACEMENTS_MAX)
+        self._replaced_at_s: dict[str, deque[float]] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals.wakes, selectors.EVENT_READ)
 
@@ -113,13 +141,47 @@ class Workers:
             if time.monotonic() >= give_up_s:
                 raise Failure(f"The workers were not ready within {READY_TIMEOUT_S:.0f} s.")
 
-    def watch(self) -> None:
-        """Replace whoever dies, until told to stop. Raises Failure when they die in a row."""
-        while not self._signals.is_asked:
-            for dead in self._gone():
-                _say(f"worker {dead.process.pid} {_ending(dead.process.returncode)}; replacing it")
-                self._require_patience()
-                self._start_one()
+    def watch(self, companions: Iterable[Companion] = ()) -> None:
+        """Replace whoever dies, until told to stop. Raises Failure when they die in a row.
+
+        While a companion is started again nothing else is: that takes seconds, and calls need it.
+        """
+        with self._heard(companions):
+            while not self._signals.is_asked:
+                for dead in self._gone():
+                    if isinstance(dead, _Worker):
+                        self._replace(dead)
+                    else:
+                        self._start_again(dead)
+
+    @contextlib.contextmanager
+    def _heard(self, companions: Iterable[Companion]) -> Generator[None]:
+        """Hear of the end of companions; later, while workers drain, they are left as they are."""
+        for one in companions:
+            self._selector.register(one.fileno(), selectors.EVENT_READ, one)
+        try:
+            yield
+        finally:
+            for key in tuple(self._selector.get_map().values()):
+                if key.data is not None and not isinstance(key.data, _Worker):
+                    self._selector.unregister(key.fileobj)
+
+    def _replace(self, dead: _Worker) -> None:
+        _say(f"worker {dead.process.pid} {_ending(dead.process.returncode)}; replacing it")
+        self._require_patience("a worker")
+        self._start_one()
+
+    def _start_again(self, dead: Companion) -> None:
+        _say(f"{dead.name} has died; starting it again")
+        try:
+            self._require_patience(dead.name)
+            dead.start_again()
+        except Failure as problem:
+            if dead.is_needed:
+                raise
+            _say(f"the server goes on without {dead.name}: {problem}")
+        else:
+            self._selector.register(dead.fileno(), selectors.EVENT_READ, dead)
 
     def _start_one(self) -> None:
         ours, theirs = socket.socketpair()
@@ -145,19 +207,23 @@ class Workers:
             with contextlib.suppress(ConnectionError):
                 worker.control.sendall(self._orders)
 
-    def _gone(self, *, until_s: float | None = None) -> list[_Worker]:
+    def _gone(self, *, until_s: float | None = None) -> list[_Worker | Companion]:
         """Wait for something to happen; note who is ready, and return who has died."""
         timeout_s = None if until_s is None else max(0.0, until_s - time.monotonic())
-        dead: list[_Worker] = []
+        dead: list[_Worker | Companion] = []
         for key, _ in self._selector.select(timeout_s):
-            worker = cast("_Worker | None", key.data)
-            if worker is None:
+            found = cast("_Worker | Companion | None", key.data)
+            if found is None:
                 self._signals.heard()
-            elif _said_something(worker.control):
-                worker.is_ready = True
+            elif not isinstance(found, _Worker):
+                if found.has_died():
+                    self._selector.unregister(key.fd)
+                    dead.append(found)
+            elif _said_something(found.control):
+                found.is_ready = True
             else:
-                self._bury(worker)
-                dead.append(worker)
+                self._bury(found)
+                dead.append(found)
         return dead
 
     def _bury(self, worker: _Worker) -> None:
@@ -171,16 +237,17 @@ class Workers:
         worker.control.close()
         self._workers.remove(worker)
 
-    def _require_patience(self) -> None:
+    def _require_patience(self, name: str) -> None:
         """A fault that comes back at once is not mended by starting again."""
         now_s = time.monotonic()
-        is_full = len(self._replaced_at_s) == REPLACEMENTS_MAX
-        if is_full and now_s - self._replaced_at_s[0] < REPLACEMENTS_WINDOW_S:
+        replaced_at_s = self._replaced_at_s.setdefault(name, deque(maxlen=REPLACEMENTS_MAX))
+        is_full = len(replaced_at_s) == REPLACEMENTS_MAX
+        if is_full and now_s - replaced_at_s[0] < REPLACEMENTS_WINDOW_S:
             raise Failure(
-                f"Workers died {REPLACEMENTS_MAX + 1} times within {REPLACEMENTS_WINDOW_S:.0f} s, "
-                f"so the server stops; the lines above say why."
+                f"{name[0].upper()}{name[1:]} died {REPLACEMENTS_MAX + 1} times within "
+                f"{REPLACEMENTS_WINDOW_S:.0f} s, which starting again does not mend."
             )
-        self._replaced_at_s.append(now_s)
+        replaced_at_s.append(now_s)
 
     def _signal_all(self, number: signal.Signals) -> None:
         for worker in self._workers:

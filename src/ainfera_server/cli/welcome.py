@@ -111,8 +111,8 @@ def sections(welcome: Welcome) -> Iterator[Section]:
         title="The same with a floor of 0.50: refused unless a provider's model clears it, and why",
         lines=(curl(url, key, f'{{{asked}, "routing_hint": {{"min_quality": 0.50}}}}'),),
     )
-    yield Section(title="OpenAI SDK", lines=_openai(url, key))
-    yield Section(title="Anthropic SDK", lines=_anthropic(url, key))
+    yield Section(title="OpenAI SDK; needs: pip install openai", lines=_openai(url, key))
+    yield Section(title="Anthropic SDK; needs: pip install anthropic", lines=_anthropic(url, key))
     yield Section(
         title="Claude Code; its prompts are too long for the local model: set a provider's key",
         lines=(
@@ -132,9 +132,14 @@ def curl(url: str, key: str, body: str) -> str:
     )
 
 
+def python(*lines: str) -> tuple[str, ...]:
+    """Lines for Python, to be pasted into the same shell as all the others."""
+    return ("python3 - <<'EOF'", *lines, "EOF")
+
+
 def _openai(url: str, key: str) -> tuple[str, ...]:
     asked = f'model="{MODEL}", max_tokens=40, messages={MESSAGES}'
-    return (
+    return python(
         *_imports(key),
         "from openai import OpenAI",
         f'client = OpenAI(base_url="{url}/v1", api_key={_in_python(key)})',
@@ -145,7 +150,7 @@ def _openai(url: str, key: str) -> tuple[str, ...]:
 
 def _anthropic(url: str, key: str) -> tuple[str, ...]:
     asked = f'model="{MODEL}", max_tokens=40, messages={MESSAGES}'
-    return (
+    return python(
         *_imports(key),
         "from anthropic import Anthropic",
         f'client = Anthropic(base_url="{url}", auth_token={_in_python(key)})',

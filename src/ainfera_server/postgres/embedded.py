@@ -9,6 +9,7 @@ one machine with one disk. Windows has no such sockets for it; there, name a ser
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ LOCK_PAUSE_S = 0.05
 class Server:
     """A running server; its version reads `18.4`."""
 
+    cluster: Cluster
     socket_folder: Path
     version: str
 
@@ -75,13 +77,37 @@ def running(data_dir: Path, *, bin_dir: Path | None = None) -> Generator[Server]
                     server_cluster.stop(cluster)
 
 
+def lifeline(server: Server) -> psycopg.Connection:
+    """A connection that does nothing; it can be read from once the server is gone.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        return psycopg.connect(server.dsn, autocommit=True)
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"The database does not answer: {error}") from error
+
+
+def start_again(server: Server) -> None:
+    """Have a server that died run once more, where it was. Raises StoreUnavailable.
+
+    Of several processes that use it the first one starts it, and the others find it running.
+    """
+    with _alone(server.cluster.folder):
+        again = _started(server.cluster)
+    if again.socket_folder != server.socket_folder:
+        raise StoreUnavailable(
+            f"The database runs again, but its socket has moved to '{again.socket_folder}'. "
+            f"Start the server again."
+        )
+
+
 def _folder_in(data_dir: Path) -> Path:
     folder = data_dir.resolve() / "postgres"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("start.lock", "users.lock"):
-            with (folder / name).open("ab"):
-                pass
+        for name in ("start.lock", "users.lock", "server.log"):
+            os.close(os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailable(
             f"The data folder '{data_dir}' cannot be written: {error.strerror}. "
@@ -114,7 +140,9 @@ def _locked(lock: IO[bytes]) -> bool:
 def _started(cluster: Cluster) -> Server:
     try:
         socket_folder = server_cluster.start(cluster)
-        server = Server(socket_folder=socket_folder, version=cluster.programs.version)
+        server = Server(
+            cluster=cluster, socket_folder=socket_folder, version=cluster.programs.version
+        )
         _make_login_and_database(server)
     except (OSError, psycopg.Error) as error:
         raise StoreUnavailable(

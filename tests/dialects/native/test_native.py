@@ -205,8 +205,7 @@ def test_every_error_has_both_words_and_a_sentence(error: AinferaError) -> None:
     assert body["error"] == body["code"] == error.code
     assert body["message"] == error.sentence
     timed_out = isinstance(error, ProviderFailed) and error.reason == "timeout"
-    unread = isinstance(error, Malformed)
-    assert status == (504 if timed_out else 422 if unread else error.status)
+    assert status == (504 if timed_out else error.status)
     match error:
         case Unauthenticated() | NotFound():
             assert body["detail"] == error.sentence
@@ -279,6 +278,32 @@ def test_a_request_that_cannot_be_read_is_told_as_fastapi_does(
     status, answer = told(caught.value)
     assert status == 422
     assert answer["detail"] == [{"loc": place, "msg": caught.value.sentence, "type": kind}]
+
+
+@pytest.mark.parametrize(
+    ("message", "place", "words"),
+    [
+        (
+            {"role": "wizard", "content": "Hi"},
+            ["body", "messages", 0, "role"],
+            "`messages.0.role` is one of `assistant`, `developer`, `system`, `tool`, `user`.",
+        ),
+        (
+            {"role": "user", "content": [{"type": "smell"}]},
+            ["body", "messages", 0, "content", 0],
+            "`messages.0.content.0` is of a kind that this API does not know.",
+        ),
+    ],
+)
+def test_what_this_api_does_not_know_is_a_mistake_in_the_request(
+    message: dict[str, object], place: list[str | int], words: str
+) -> None:
+    with pytest.raises(Malformed) as caught:
+        server.decode_request(json.dumps({"model": "m", "messages": [message]}).encode())
+    assert caught.value.sentence.startswith(words)
+    status, answer = told(caught.value)
+    assert (status, answer["error"]) == (422, "malformed_request")
+    assert [one["loc"] for one in answer["detail"]] == [place]
 
 
 def test_what_a_provider_said_is_passed_on_without_keys() -> None:

@@ -13,6 +13,7 @@ from ainfera_server.errors import (
     IdempotencyInProgress,
     InsufficientFunds,
     Internal,
+    Malformed,
     Overloaded,
     ProviderFailed,
     RequestError,
@@ -36,6 +37,8 @@ def status_of(error: AinferaError) -> int:
     match error:
         case CapExceeded():
             return 402
+        case Malformed():
+            return 400
         case ProviderFailed(reason=reason):
             return {"rate_limited": 429, "unavailable": 503, "timeout": 504}.get(reason, 502)
         case _:

@@ -110,3 +110,26 @@ def test_a_value_out_of_range_names_the_place(changes: dict[str, Any], param: st
     assert isinstance(error, Invalid)
     assert error.facts == {"param": param}
     assert error.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("model", "hidden"),
+    [
+        ("a\0b", "U+0000"),
+        ("a\r\nb", "U+000D"),
+        ("a\nb", "U+000A"),
+        ("a\x7f", "U+007F"),
+        ("a\u200b", "U+200B"),
+        ("a\U000e0001", "U+E0001"),
+    ],
+)
+def test_a_character_that_cannot_be_seen_in_a_name_is_named(model: str, hidden: str) -> None:
+    sentence = refused(body_of(model=model)).sentence
+    assert sentence.startswith(f"`model` holds {hidden}; ")
+    assert "control characters" in sentence
+    assert "empty" not in sentence
+
+
+@pytest.mark.parametrize("model", ["", " ", "\n"])
+def test_a_name_without_anything_in_it_is_called_empty(model: str) -> None:
+    assert "may not be empty" in refused(body_of(model=model)).sentence

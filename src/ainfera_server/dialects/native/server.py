@@ -53,8 +53,8 @@ def encode_stream_error(error: AinferaError, *, request_id: str) -> bytes:
 def _not_understood(place: str) -> Malformed:
     """A message that is not understood as a whole has a role that nobody has."""
     if _MESSAGE.fullmatch(place):
-        place, roles = f"{place}.role", ", ".join(f"`{one}`" for one in sorted(message_reader.ROLES))
-        return Malformed(f"`{place}` is one of {roles}.", param=place)
+        roles = ", ".join(f"`{one}`" for one in sorted(message_reader.ROLES))
+        return Malformed(f"`{place}.role` is one of {roles}.", param=f"{place}.role")
     return Malformed(
         f"`{place}` is of a kind that this API does not know. /v1/chat/completions passes such"
         " things on to a provider that may.",

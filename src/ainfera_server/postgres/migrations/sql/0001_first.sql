@@ -253,6 +253,8 @@ create table routing_outcomes (
 create unique index routing_outcomes_one_per_inference
     on routing_outcomes (cell, inference_id) where inference_id is not null;
 create index routing_outcomes_by_tenant on routing_outcomes (cell, tenant_id, created_at desc);
+create index routing_outcomes_refused
+    on routing_outcomes (cell, tenant_id, created_at desc) where inference_id is null;
 create index routing_outcomes_by_agent on routing_outcomes (cell, agent_id, created_at desc);
 
 create table receipts (
@@ -442,5 +444,15 @@ grant update (debits_posted, credits_posted, debits_pending, version) on account
 grant update (state, amount_posted, resolved_at) on transfers to ainfera_writer;
 grant update (cap, posted, pending) on agent_days to ainfera_writer;
 grant update (seq, event_hash) on chain_heads to ainfera_writer;
-grant update on inferences, routing_outcomes, idempotency_keys to ainfera_writer;
+grant update (
+    transfer_id, model_slug, offer_slug, provider, coverage_cell, amount_held, attempts, status,
+    input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost,
+    usage_source, finish_reason, finish_reason_native, failure, receipt_id, latency_ms,
+    completed_at
+) on inferences to ainfera_writer;
+grant update (
+    outcome_status, decision_rule, cost_actual, observed_latency_ms, completed_at
+) on routing_outcomes to ainfera_writer;
+grant update (body_hash, state, answer_sealed, created_at, expires_at) on idempotency_keys
+    to ainfera_writer;
 grant delete on idempotency_keys to ainfera_writer;
