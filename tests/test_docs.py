@@ -37,6 +37,7 @@ PROVED_ELSEWHERE = {
     "docs/quickstart.md": dict.fromkeys(("sh", "python"), "tests/cli/test_quickstart.py"),
     "docs/guides/clients.md": dict.fromkeys(("bash", "python"), "tests/clients/test_guide.py"),
     "docs/guides/operating.md": {"sh": "tests/cli/test_quickstart.py"},
+    "docs/guides/verifying.md": {"python": "tests/test_guide_verifying.py"},
     "docs/guides/prices.md": {"sh": "tests/catalog/test_price_lists.py"},
 }
 """Which test runs the blocks of a language on a page, or their script; data is read here."""

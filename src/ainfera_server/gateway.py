@@ -106,7 +106,7 @@ async def opened(
     )
     signer = signing.signer(keys.signing_seed)
     catalog = lists.read_price_lists()
-    endpoints = _endpoints(settings)
+    endpoints = endpoints_of(settings)
     async with AsyncExitStack() as stack:
         pools = await stack.enter_async_context(pool.opened(dsn))
         gateway = Gateway(
@@ -132,8 +132,11 @@ async def opened(
         yield gateway
 
 
-def _endpoints(settings: Settings) -> Mapping[str, Endpoint]:
-    """Where calls may go: the providers with a key, and the local model where it runs."""
+def endpoints_of(settings: Settings) -> Mapping[str, Endpoint]:
+    """Where calls may go: the providers with a key, and the local model where it runs.
+
+    Raises NotAnEndpoint.
+    """
     base_urls = dict(settings.provider_base_urls)
     if settings.local_model_url is not None:
         base_urls["local"] = settings.local_model_url

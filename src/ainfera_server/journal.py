@@ -101,7 +101,7 @@ class Journal(Generic[EntryT, ResultT]):
         try:
             results = await self._committed([entry for entry, _ in batch])
         except StoreUnavailable as problem:
-            log.exception("the journal cannot write")
+            log.warning("the journal cannot write: %r", problem.__cause__)
             for _, future in batch:
                 _fail(future, problem)
         except Exception as problem:  # tidy: the waiting requests must hear, whatever it is

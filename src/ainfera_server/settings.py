@@ -27,7 +27,7 @@ PROVIDER_SLUGS = (
     "novita",
 )
 
-OF_CLIENTS = ("AINFERA_API_KEY", "AINFERA_BASE_URL")
+OF_CLIENTS = ("AINFERA_API_KEY", "AINFERA_AGENT_ID", "AINFERA_BASE_URL")
 """What the command `env` and our pages set for clients, in the same environment."""
 
 

@@ -86,7 +86,11 @@ def test_a_key_that_nobody_has_cannot_be_revoked(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("keys", "create", "--name", ""), ("wallet", "show", "--agent", ""), ("status", "--data-dir=")],
+    [
+        ("keys", "create", "--name", ""),
+        ("wallet", "show", "--agent", ""),
+        ("status", "--data-dir="),
+    ],
 )
 def test_an_option_with_nothing_in_it_is_wrong_usage(
     command: Command, arguments: tuple[str, ...]

@@ -156,7 +156,7 @@ class InferenceDoor:
                         return_when=asyncio.FIRST_COMPLETED,
                     )
                     if not done:
-                        await _send_part(send, call.speaks.HEARTBEAT)
+                        await _send_part(send, answer.heartbeat())
         except TimeoutError:
             raise CallerLeft from None
         finally:

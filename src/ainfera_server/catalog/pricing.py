@@ -8,8 +8,7 @@ from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 def cost(usage: Usage, prices: Prices) -> UsdMicros:
     """What an answer cost: every class of tokens at its own price, the sum rounded half up once."""
-    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
-    at = prices_at(prices, input_tokens=usage.input_tokens + usage.cache_read_tokens + written)
+    at = prices_at(prices, input_tokens=prompt_tokens(usage))
     exact = (
         usage.input_tokens * at.input
         + usage.cache_read_tokens * _or_as_input(at.cache_read, at)
@@ -36,6 +35,12 @@ def projected(input_tokens: int, max_tokens: int, prices: Prices) -> UsdMicros:
     at = prices_at(prices, input_tokens=input_tokens)
     exact = input_tokens * at.input + max_tokens * at.output
     return UsdMicros(money.rounded_half_even(exact, money.TOKENS_PER_MTOK))
+
+
+def prompt_tokens(usage: Usage) -> int:
+    """How long the prompt was, whatever of it came from a cache or went into one."""
+    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + usage.cache_read_tokens + written
 
 
 def prices_at(prices: Prices, *, input_tokens: int) -> Prices:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 
+from ainfera_server import gateway as gateways
 from ainfera_server import settings as environment_settings
 from ainfera_server.cli import (
     data_folder,
@@ -25,7 +26,6 @@ from ainfera_server.cli.stop_signals import StopSignals
 from ainfera_server.cli.supervisor import Companion, Workers
 from ainfera_server.cli.welcome import Welcome
 from ainfera_server.postgres import migrate
-from ainfera_server.providers import PROVIDERS, provider
 from ainfera_server.settings import Settings
 
 
@@ -47,7 +47,9 @@ def run(environment: Mapping[str, str]) -> None:
     """Serve until told to stop. Raises BadSetting, NotAnEndpoint, Failure and StoreUnavailable."""
     began_s = time.monotonic()
     settings = environment_settings.from_environment(environment)
-    _require_endpoints(settings)
+    gateways.endpoints_of(settings)  # The workers ask the same; by then the database would run.
+    if settings.secret is not None:
+        data_folder.keys(settings)
     _warn_of_unknown(environment)
     settings = replace(settings, data_dir=settings.data_dir.absolute())
     asked = _Start(
@@ -103,14 +105,6 @@ def _serve(asked: _Start, listening: socket.socket, started: ExitStack) -> None:
         f"stopping; answers that run may take up to {settings.drain_timeout_s} s, and a second "
         f"Ctrl-C ends them"
     )
-
-
-def _require_endpoints(settings: Settings) -> None:
-    """The workers ask the same; by then the database would run. Raises NotAnEndpoint."""
-    base_urls = dict(settings.provider_base_urls)
-    if settings.local_model_url is not None:
-        base_urls["local"] = settings.local_model_url
-    provider.endpoints(PROVIDERS, keys=settings.provider_keys, base_urls=base_urls)
 
 
 def _warn_of_unknown(environment: Mapping[str, str]) -> None:

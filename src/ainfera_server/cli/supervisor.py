@@ -172,16 +172,27 @@ class Workers:
         self._start_one()
 
     def _start_again(self, dead: Companion) -> None:
+        if self._signals.is_asked:
+            return  # Whoever told us to stop may have told all of us.
         _say(f"{dead.name} has died; starting it again")
         try:
-            self._require_patience(dead.name)
-            dead.start_again()
+            self._try_until_it_runs(dead)
         except Failure as problem:
             if dead.is_needed:
                 raise
             _say(f"the server goes on without {dead.name}: {problem}")
-        else:
-            self._selector.register(dead.fileno(), selectors.EVENT_READ, dead)
+
+    def _try_until_it_runs(self, dead: Companion) -> None:
+        """One that dies while it starts gets the same patience. Raises Failure."""
+        while not self._signals.is_asked:
+            self._require_patience(dead.name)
+            try:
+                dead.start_again()
+            except Failure as problem:
+                _say(f"{dead.name} did not start: {' '.join(str(problem).split())}")
+            else:
+                self._selector.register(dead.fileno(), selectors.EVENT_READ, dead)
+                return
 
     def _start_one(self) -> None:
         ours, theirs = socket.socketpair()
@@ -244,8 +255,9 @@ class Workers:
         is_full = len(replaced_at_s) == REPLACEMENTS_MAX
         if is_full and now_s - replaced_at_s[0] < REPLACEMENTS_WINDOW_S:
             raise Failure(
-                f"{name[0].upper()}{name[1:]} died {REPLACEMENTS_MAX + 1} times within "
-                f"{REPLACEMENTS_WINDOW_S:.0f} s, which starting again does not mend."
+                f"{name[0].upper()}{name[1:]} would have to be started again for the "
+                f"{REPLACEMENTS_MAX + 1}th time within {REPLACEMENTS_WINDOW_S:.0f} s; the lines "
+                f"above say why."
             )
         replaced_at_s.append(now_s)
 

@@ -12,7 +12,7 @@ from ainfera_server.audit.events import Event, EventType
 from ainfera_server.audit.receipts import Attempt, Receipt, SignedReceipt
 from ainfera_server.catalog import pricing
 from ainfera_server.catalog.offers import Prices
-from ainfera_server.conversation import FinishReason, Json
+from ainfera_server.conversation import FinishReason, Json, Usage
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import EventId
 from ainfera_server.inference import idempotency
@@ -227,7 +227,7 @@ def _receipt(
         provider=held.offer.provider,
         usage=delivered.metered.usage,
         usage_source=delivered.metered.source,
-        prices=_prices_used(held.offer.prices),
+        prices=_prices_used(held.offer.prices, delivered.metered.usage),
         price_book_version=job.price_book_version,
         cost=amount,
         held=held.amount,
@@ -247,7 +247,9 @@ def delivered_fields(job: Job, held: HeldOffer) -> tuple[str, ...]:
     return () if held.is_relayed else job.gathered.call.request.fields_not_understood
 
 
-def _prices_used(prices: Prices) -> dict[str, UsdMicrosPerMtok]:
+def _prices_used(listed: Prices, usage: Usage) -> dict[str, UsdMicrosPerMtok]:
+    """The prices of a prompt of this length, so that the cost can be computed again."""
+    prices = pricing.prices_at(listed, input_tokens=pricing.prompt_tokens(usage))
     named = {
         "input": prices.input,
         "output": prices.output,

@@ -42,10 +42,14 @@ class WholeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamedAnswer:
-    """An answer as it comes. Whoever takes it closes it, whether or not it read to the end."""
+    """An answer as it comes. Whoever takes it closes it, whether or not it read to the end.
+
+    `heartbeat` gives the bytes to send when nothing came for a while; they count as sent.
+    """
 
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+    heartbeat: Callable[[], bytes]
     close: Callable[[], Coroutine[object, object, None]]
 
 

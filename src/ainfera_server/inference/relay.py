@@ -48,7 +48,12 @@ def streamed(
         finally:
             await on_the_way.left()
 
-    return StreamedAnswer(headers=jobs.headers(job, held.offer, None), chunks=chunks, close=close)
+    return StreamedAnswer(
+        headers=jobs.headers(job, held.offer, None),
+        chunks=chunks,
+        heartbeat=on_the_way.heartbeat,
+        close=close,
+    )
 
 
 async def _chunks(on_the_way: "_OnTheWay", stream: OpenStream) -> AsyncGenerator[bytes]:
@@ -106,6 +111,11 @@ class _OnTheWay:
         self.tally.sent(chunk)
         if self._keeps:
             self._kept += chunk
+
+    def heartbeat(self) -> bytes:
+        """A sign of life for a caller to whom nothing else is said."""
+        self.sends(self._speaks.HEARTBEAT)
+        return self._speaks.HEARTBEAT
 
     async def finished(self, last: bytes) -> bytes:
         """Bill the whole answer, then let its last bytes go, the receipt in a comment before."""
