@@ -23,7 +23,7 @@ from tests.scripted_provider import ScriptedProvider
 
 GUIDE = Path(__file__).parents[1].joinpath("docs", "guides", "verifying.md").read_text("utf-8")
 WORDS, PROGRAM = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
-PROGRAM_LINES_MAX = 60
+PROGRAM_LINES_MAX = 100
 FIRST_UPSTREAM = "mistral-large-2512"
 """What the first choice is called by its provider."""
 QUESTION = {"role": "user", "content": "Grüße, ☃ and \U0001f600."}
