@@ -23,8 +23,8 @@ OBEYS_ROW_SECURITY = queries.load(__name__, "pool.sql")["obeys_row_security"]
 Role = Literal["ainfera_app", "ainfera_writer"]
 
 APP_CONNECTIONS = 10
-WRITER_CONNECTIONS = 3
-"""One for the group commit, the others for what runs on a clock."""
+WRITER_CONNECTIONS = 8
+"""One for the group commit, the others for idempotency keys and for what runs on a clock."""
 
 WAIT_TIMEOUT_S = 1.0
 CONNECT_TIMEOUT_S = 5.0
