@@ -26,7 +26,7 @@ from tests.running_server import RunningServer
 from tests.scripted_provider import ScriptedProvider
 
 KEY = "once"
-DUPLICATES = 8
+DUPLICATES = 16
 
 
 @pytest.fixture

@@ -155,8 +155,8 @@ class InferenceDoor:
                         timeout=self._gateway.heartbeat_s,
                         return_when=asyncio.FIRST_COMPLETED,
                     )
-                    if not done:
-                        await _send_part(send, answer.heartbeat())
+                    if not done and (beat := answer.heartbeat()):
+                        await _send_part(send, beat)
         except TimeoutError:
             raise CallerLeft from None
         finally:

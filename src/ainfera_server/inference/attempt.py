@@ -125,7 +125,6 @@ async def _settled(
     )
     answer = StoredAnswer(status=200, headers=dict(headers), body=body)
     await record.settle(gateway, bill.posted(gateway, job, held, delivered, answer))
-    gateway.metrics.spend_usd_micros.inc(amount)
     return WholeAnswer(headers=headers, body=body)
 
 

@@ -47,6 +47,8 @@ async def settle(gateway: Gateway, entry: Settlement) -> Settled:
     """Post or release a hold, durably, also when the caller has gone."""
     result = await gateway.finish(gateway.journal.write(entry))
     assert isinstance(result, Settled), "a settlement is settled"
+    if result.was_open and entry.cost is not None:
+        gateway.metrics.spend_usd_micros.inc(entry.cost)
     return result
 
 

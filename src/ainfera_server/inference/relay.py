@@ -113,7 +113,12 @@ class _OnTheWay:
             self._kept += chunk
 
     def heartbeat(self) -> bytes:
-        """A sign of life for a caller to whom nothing else is said."""
+        """A sign of life for a caller to whom nothing else is said.
+
+        None comes while the end waits for its bill: that end is hashed already.
+        """
+        if self._is_billed:
+            return b""
         self.sends(self._speaks.HEARTBEAT)
         return self._speaks.HEARTBEAT
 
@@ -131,7 +136,6 @@ class _OnTheWay:
             return self.worded(problem)
         if not settled.was_open:
             log.warning("a stream was settled before it ended", extra={"cost_usd": cost})
-        self._gateway.metrics.spend_usd_micros.inc(settlement.cost or 0)
         return signed_off
 
     async def broken(self, problem: AinferaError, failure: str) -> bytes:
