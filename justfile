@@ -31,3 +31,11 @@ docs:
 # what Ainfera adds to a call, beside the provider called directly; `--keep` for the page of `docs`
 bench *options:
     python -m benchmarks.http {{ options }}
+
+# what one process holds and settles, beside what PostgreSQL commits; `--keep` keeps the result
+bench-writes *options:
+    python -m benchmarks.write_path {{ options }}
+
+# gateways killed at every point, and the database under load, many times: minutes to an hour
+nightly *options:
+    python -m tests.chaos.nightly {{ options }}

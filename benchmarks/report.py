@@ -30,21 +30,21 @@ def paragraphs(result: Result) -> Iterator[str]:
         " caller the added time is what a caller waits; with more, callers wait for each other, and"
         " the rate is what counts."
     )
-    yield _table(PLAIN_HEAD, [_plain_row(one) for one in result.cells if one.manner == "plain"])
+    yield table(PLAIN_HEAD, [_plain_row(one) for one in result.cells if one.manner == "plain"])
     yield "## Streams, as fast as they go"
     yield (
         "64 texts, each an event and a write of its own, the next stream at once after the last."
         " The first text is what a caller waits for."
     )
     streamed = [one for one in result.cells if one.manner == "streamed"]
-    yield _table(STREAM_HEAD, [_stream_row(one) for one in streamed])
+    yield table(STREAM_HEAD, [_stream_row(one) for one in streamed])
     yield "## Streams at the pace of a model"
     yield (
         "A text every 20 ms, in a burst: all streams begin in the same moment. The way of a text is"
         " from the provider's write to the caller's read."
     )
     paced = [one for one in result.cells if one.manner == "paced"]
-    yield _table(PACED_HEAD, [_paced_row(one) for one in paced])
+    yield table(PACED_HEAD, [_paced_row(one) for one in paced])
     yield "## What it costs"
     yield (
         "Processor time for one answer, in microseconds, of the server and of PostgreSQL; for a"
@@ -52,7 +52,7 @@ def paragraphs(result: Result) -> Iterator[str]:
         " for an answer when it is called directly is the yardstick: machines differ, and the ratio"
         " does so less."
     )
-    yield _table(COST_HEAD, [_cost_row(one) for one in result.cells])
+    yield table(COST_HEAD, [_cost_row(one) for one in result.cells])
 
 
 PLAIN_HEAD = (
@@ -173,7 +173,7 @@ def _ratio(ours: float, direct: float) -> str:
     return f"1/{direct / ours:,.0f}" if ours < direct else "1"
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Columns of one width, so that it reads as well on a terminal; numbers stand to the right."""
     widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
     are_numbers = [

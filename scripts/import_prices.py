@@ -28,8 +28,15 @@ CLASSES = {
     "cache_read": "cache_read_mtok",
     "cache_write": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
+    "reasoning": "output_reasoning_mtok",
 }
 """Our names of the classes of tokens, and theirs."""
+SELLS_SEARCHES = frozenset({"anthropic"})
+"""Whose searches of the web a request can bound, and so be sold. Others charge for searches too,
+but take no request for them in a dialect that we speak."""
+A_THOUSAND = 1_000
+NOT_SOLD_BY_US = ("requests_kcount", "input_text_messages_kcount", "output_citation_mtok")
+"""What a model may charge for plain words that our lists cannot say; such a model has no price."""
 
 
 def main() -> None:
@@ -80,7 +87,8 @@ def price_lines(provider: Provider, names: Iterable[str], *, on: date) -> Iterat
     """One line for each name that has a price, and a complaint about each that has none."""
     for name in names:
         model = provider.find_model(name)
-        keys = None if model is None else price_keys(model, on=on)
+        sells_searches = provider.id in SELLS_SEARCHES
+        keys = None if model is None else price_keys(model, on=on, sells_searches=sells_searches)
         if model is None or keys is None:
             print(f"{provider.id} has no price for {name!r}", file=sys.stderr)
             continue
@@ -88,13 +96,21 @@ def price_lines(provider: Provider, names: Iterable[str], *, on: date) -> Iterat
         yield f'"{name}" = {{ {written} }}{"".join(announced(model, on=on))}\n'
 
 
-def price_keys(model: ModelInfo, *, on: date) -> list[str] | None:
-    """The prices of a model in the words of our lists; None unless it sells tokens both ways."""
+def price_keys(model: ModelInfo, *, on: date, sells_searches: bool) -> list[str] | None:
+    """The prices of a model in the words of our lists.
+
+    None unless it sells tokens both ways, and charges for nothing that we cannot say.
+    """
     price = model.get_prices(datetime.combine(on, time(), tzinfo=UTC))
     flat = dict(class_prices(price))
     if not flat.get("input") or not flat.get("output"):
         return None
+    if any(getattr(price, name, None) is not None for name in NOT_SOLD_BY_US):
+        return None
     keys = [f"{name} = {written(amount)}" for name, amount in flat.items()]
+    searches: Decimal | TieredPrices | None = getattr(price, "web_searches_kcount", None)
+    if sells_searches and isinstance(searches, Decimal):
+        keys.append(f"web_search = {written(searches / A_THOUSAND)}")
     if model.context_window is not None:
         keys.append(f"context_window = {model.context_window}")
     starts = tier_starts(price)

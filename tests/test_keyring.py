@@ -130,6 +130,7 @@ def test_the_keys_of_a_root_never_change() -> None:
     assert keyring.derived(ROOT).api_key_pepper == expanded(b"ainfera api key pepper")
     assert keyring.derived(ROOT).sealing_key == expanded(b"ainfera sealing")
     assert keyring.derived(ROOT).signing_seed == expanded(b"ainfera event and receipt signatures")
+    assert keyring.derived(ROOT).log_seed == expanded(b"ainfera public log checkpoints")
 
 
 def expanded(label: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """What an operator sets is read once, checked, and refused with a line that names it."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_every_field_has_exactly_one_variable() -> None:
         ("AINFERA_PUBLIC_URL", "https://a.example/x/", "public_url", "https://a.example/x"),
         ("AINFERA_CARD_ALG", "EdDSA", "card_alg", "EdDSA"),
         ("AINFERA_SIGNUP_GRANT_USD", "0.25", "signup_grant", 250_000),
+        *(("AINFERA_MARGIN", text, "margin", Decimal(text)) for text in ("0", "0.050001", "1")),
         ("AINFERA_CELL_MIN_QUALITY_LIVE", "1", "floor_per_task_type_is_live", True),
         ("AINFERA_CELL_MIN_QUALITY_LIVE", "0", "floor_per_task_type_is_live", False),
         ("AINFERA_DRAIN_TIMEOUT_S", "0", "drain_timeout_s", 0),
@@ -68,6 +70,7 @@ def test_a_variable_fills_its_field(name: str, text: str, field: str, value: obj
         *(("AINFERA_PUBLIC_URL", f"https://{rest}") for rest in ("u@a", "a?q=1", "a#f")),
         *(("AINFERA_CARD_ALG", text) for text in ("RS256", "es256")),
         *(("AINFERA_SIGNUP_GRANT_USD", text) for text in ("-1", "five", "1e99", "0.0000001")),
+        *(("AINFERA_MARGIN", text) for text in ("1.01", "-0", "0.0000001", "5%", ".5", "1e-2")),
         *(("AINFERA_CELL_MIN_QUALITY_LIVE", text) for text in ("yes", "true", "2")),
         *(("AINFERA_ROUTING_PREFERENCE_LIVE", text) for text in ("on", "true")),
         *(("AINFERA_DEMO", text) for text in ("no", "-1")),

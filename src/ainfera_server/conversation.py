@@ -110,7 +110,8 @@ class Request:
     `body` is the request as it arrived: when the provider speaks the caller's dialect, that is
     what travels. `fields_not_understood` names what a translation has to leave behind, and
     `parts_not_understood` the places whose content cannot be said in another dialect: what was
-    said there is missing from `messages`, so nobody may translate the rest.
+    said there is missing from `messages`, so nobody may translate the rest. `web_searches_max`
+    bounds how often the vendor may search the web while it answers, which it charges for apart.
     """
 
     dialect: Dialect
@@ -129,6 +130,7 @@ class Request:
     response_format: JsonText | None = None
     stream: bool = False
     stream_includes_usage: bool = False
+    web_searches_max: int = 0
     wishes: Wishes = Wishes()
     fields_not_understood: tuple[str, ...] = ()
     parts_not_understood: tuple[str, ...] = ()
@@ -136,11 +138,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one answer, each counted in exactly one class.
+    """Tokens of one answer, each counted in exactly one class, and what else the vendor did.
 
     `input_tokens` leaves out what was read from or written to a prompt cache;
     `cache_write_1h_tokens` were written to a cache that lives an hour, and `cache_write_tokens`
     leaves them out. `reasoning_tokens` says how many of `output_tokens` were reasoning.
+    `web_searches` are those that the vendor made by itself.
     """
 
     input_tokens: int = 0
@@ -149,11 +152,16 @@ class Usage:
     cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    web_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole answer. `usage` is None when the provider reported none."""
+    """A whole answer.
+
+    `usage` is None when the provider reported none, or one that cannot be. `web_searches` are
+    those whose results stand in the answer, whatever the provider reported.
+    """
 
     reply_id: str
     model: str
@@ -162,6 +170,7 @@ class Reply:
     finish_reason_native: str | None
     usage: Usage | None
     stop_sequence: str | None = None
+    web_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +218,18 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """The vendor has searched the web once, and reads the prompt again with what it found.
+
+    `result_characters` is how long that is. It says nothing to the caller in any words of ours.
+    """
+
+    result_characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The answer is whole. `usage` is the total; None when the provider reported none."""
+    """The answer is whole. `usage` is the total; None when none, or an impossible one, came."""
 
     finish_reason: FinishReason
     finish_reason_native: str | None
@@ -218,5 +237,7 @@ class Ended:
     stop_sequence: str | None = None
 
 
-StreamEvent = Started | TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | Ended
+StreamEvent = (
+    Started | TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | Searched | Ended
+)
 """A streamed answer: one Started, deltas with indices contiguous from 0, one Ended."""

@@ -11,6 +11,7 @@ AinferaError
 │   ├── BodyTooSlow
 │   ├── AgentNotActive
 │   ├── HandleTaken
+│   ├── CardKeyLost               the server's secret was changed since the key was made
 │   ├── IdempotencyConflict       the key was used with another body
 │   ├── IdempotencyInProgress     the first call with this key still runs
 │   ├── ModelUnavailable          unknown, inactive, unpriced or without a provider key
@@ -127,6 +128,13 @@ class HandleTaken(RequestError):
     status = 409
 
 
+class CardKeyLost(RequestError):
+    """An agent's key was sealed with another secret of the server's, so it signs no more."""
+
+    kind = "card_key_lost"
+    status = 409
+
+
 class IdempotencyConflict(RequestError):
     """The same key came with another body. Not a 409, because SDKs retry those."""
 
@@ -205,8 +213,22 @@ class InsufficientFunds(MoneyRefused):
     kind = "insufficient_funds"
 
 
+CapReason = Literal[
+    "per_call_cap_exceeded",
+    "daily_cap_exceeded",
+    "monthly_cap_exceeded",
+    "session_cap_exceeded",
+    "subagent_cap_exceeded",
+    "tenant_daily_cap_exceeded",
+    "tenant_monthly_cap_exceeded",
+    "model_not_allowed",
+    "provider_not_allowed",
+]
+"""Which part of what the owner decided says no."""
+
+
 class CapExceeded(MoneyRefused):
-    """A cap that the owner set would be broken."""
+    """A cap that the owner set would be broken, or the owner does not allow the model at all."""
 
     kind = "spend_policy_exceeded"
     status = 403
@@ -215,7 +237,7 @@ class CapExceeded(MoneyRefused):
         self,
         sentence: str,
         *,
-        reason: Literal["per_call_cap_exceeded", "daily_cap_exceeded"],
+        reason: CapReason,
         **facts: Json,
     ) -> None:
         super().__init__(sentence, **facts)

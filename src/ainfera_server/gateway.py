@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,18 +12,24 @@ from uuid import UUID
 
 from ainfera_server import identifiers, keyring, telemetry
 from ainfera_server.accounts.callers import Callers
-from ainfera_server.audit import signing
+from ainfera_server.audit import signing, witnesses
 from ainfera_server.audit.signing import Signer
+from ainfera_server.audit.witnesses import Witness
 from ainfera_server.catalog import lists
+from ainfera_server.catalog import store as catalog_store
 from ainfera_server.catalog.offers import Catalog, Offer
+from ainfera_server.catalog.venues import Venues
 from ainfera_server.identifiers import Cell
 from ainfera_server.journal import Journal, Write
 from ainfera_server.keyring import Keyring
-from ainfera_server.postgres import pool
+from ainfera_server.postgres import pool, tenancy
 from ainfera_server.postgres.pool import Pools
 from ainfera_server.providers import PROVIDERS, provider, transport
+from ainfera_server.providers.condition_metrics import Conditions
+from ainfera_server.providers.credentials import Credentials
 from ainfera_server.providers.health import Health
 from ainfera_server.providers.provider import Endpoint
+from ainfera_server.providers.retry_budget import RetryBudget
 from ainfera_server.providers.transport import Transport
 from ainfera_server.settings import Settings
 from ainfera_server.telemetry import Metrics
@@ -48,12 +54,17 @@ class Gateway:
     transport: Transport
     catalog: Catalog
     endpoints: Mapping[str, Endpoint]
-    enrolled_offers: tuple[Offer, ...]
+    enrolled_offers: Sequence[Offer]
     health: Health
     callers: Callers
     keyring: Keyring
     signer: Signer
+    log_signer: Signer
+    witnesses: tuple[Witness, ...]
     metrics: Metrics
+    venues: Venues = field(default_factory=Venues)
+    credentials: Credentials = field(default_factory=Credentials)
+    retries: RetryBudget = field(default_factory=RetryBudget)
     retry_waits_s: tuple[float, ...] = RETRY_WAITS_S
     heartbeat_s: float = HEARTBEAT_S
     _running: set["asyncio.Task[Any]"] = field(default_factory=set["asyncio.Task[Any]"])
@@ -107,6 +118,7 @@ async def opened(
     signer = signing.signer(keys.signing_seed)
     catalog = lists.read_price_lists()
     endpoints = endpoints_of(settings)
+    venues = Venues(catalog.offers, providers=endpoints)
     async with AsyncExitStack() as stack:
         pools = await stack.enter_async_context(pool.opened(dsn))
         gateway = Gateway(
@@ -117,19 +129,38 @@ async def opened(
             transport=await stack.enter_async_context(transport.opened()),
             catalog=catalog,
             endpoints=endpoints,
-            enrolled_offers=tuple(
-                offer
-                for offer in catalog.offers
-                if offer.provider in endpoints and offer.status == "active"
-            ),
+            enrolled_offers=venues,
+            venues=venues,
             health=Health(),
             callers=Callers(pools.app, pepper=keys.api_key_pepper, monotonic=time.monotonic),
             keyring=keys,
             signer=signer,
+            log_signer=signing.signer(keys.log_seed),
+            witnesses=witnesses.configured(settings.log_witnesses),
             metrics=telemetry.metrics(),
         )
         stack.push_async_callback(gateway.wait_for_running)
+        _watch_providers(gateway)
+        await refresh_venues(gateway)
         yield gateway
+
+
+async def refresh_venues(gateway: Gateway) -> None:
+    """Look which offers operators have lit and darkened, from any process."""
+    async with tenancy.public_transaction(gateway.pools.app) as connection:
+        gateway.venues.apply(await catalog_store.venue_states(connection))
+
+
+def _watch_providers(gateway: Gateway) -> None:
+    """Show among the metrics what is known of providers."""
+    conditions = Conditions(
+        health=gateway.health,
+        credentials=gateway.credentials,
+        retries=gateway.retries,
+        endpoints=gateway.endpoints,
+        clock=gateway.monotonic,
+    )
+    gateway.metrics.registry.register(conditions)
 
 
 def endpoints_of(settings: Settings) -> Mapping[str, Endpoint]:

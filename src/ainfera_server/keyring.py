@@ -23,6 +23,7 @@ class Keyring:
     api_key_pepper: bytes = field(repr=False)
     sealing_key: bytes = field(repr=False)
     signing_seed: bytes = field(repr=False)
+    log_seed: bytes = field(repr=False)
 
 
 def derived(root: bytes) -> Keyring:
@@ -31,6 +32,7 @@ def derived(root: bytes) -> Keyring:
         api_key_pepper=_key(root, b"ainfera api key pepper"),
         sealing_key=_key(root, b"ainfera sealing"),
         signing_seed=_key(root, b"ainfera event and receipt signatures"),
+        log_seed=_key(root, b"ainfera public log checkpoints"),
     )
 
 

@@ -3,10 +3,14 @@
 Every variable has a row in SETTINGS; the reference page is made from it.
 """
 
+import base64
 import difflib
+import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
@@ -27,6 +31,13 @@ PROVIDER_SLUGS = (
     "novita",
 )
 
+SHARE = re.compile(r"\d(\.\d{1,6})?", re.ASCII)
+
+WITNESS_KEY = re.compile(
+    r"(?P<name>[^\s+,]{1,255})\+(?P<id>[0-9a-f]{8})\+(?P<key>B[A-P][A-Za-z0-9+/]{42})", re.ASCII
+)
+"""A verifier key of the kind that cosigns checkpoints: its first byte is 4."""
+
 OF_CLIENTS = ("AINFERA_API_KEY", "AINFERA_AGENT_ID", "AINFERA_BASE_URL")
 """What the command `env` and our pages set for clients, in the same environment."""
 
@@ -41,6 +52,7 @@ class Settings:
 
     `database_url` None means the embedded PostgreSQL; `public_url` None means the address that
     the server listens on. `provider_keys` holds secrets, so it stays out of every text form.
+    Each of `log_witnesses` is a verifier key and the address of whom it belongs to.
     The default of `data_dir` is root's; `from_environment` knows everybody else's.
     """
 
@@ -53,6 +65,7 @@ class Settings:
     public_url: str | None = None
     card_alg: Literal["ES256", "EdDSA"] = "ES256"
     signup_grant: UsdMicros = UsdMicros(5 * MICROS_PER_USD)
+    margin: Decimal = Decimal(0)
     floor_per_task_type_is_live: bool = False
     output_tokens_default: int = 4096
     body_bytes_max: int = 32 * 1024 * 1024
@@ -60,6 +73,8 @@ class Settings:
     drain_timeout_s: int = 120
     demo: bool = True
     local_model_url: str | None = None
+    log_witnesses: tuple[tuple[str, str], ...] = ()
+    log_checkpoint_file: Path | None = None
     provider_keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     provider_base_urls: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -135,8 +150,8 @@ def _read(variable: Variable, text: str) -> object:
         return variable.read(text)
     except ValueError as problem:
         # An address may hold a password, also one that is not understood.
-        is_private = variable.field == "secret" or variable.read in {_url, _database_url}
-        shown = "its value" if is_private else repr(text)
+        holds_addresses = variable.read in {_url, _database_url, _witnesses}
+        shown = "its value" if holds_addresses or variable.field == "secret" else repr(text)
         raise BadSetting(f"{variable.name}: {shown} will not do: {problem}") from None
 
 
@@ -181,6 +196,12 @@ def _dollars(text: str) -> UsdMicros:
     return amount
 
 
+def _share(text: str) -> Decimal:
+    if not SHARE.fullmatch(text) or Decimal(text) > 1:
+        raise ValueError("a share from 0 to 1 with at most 6 decimals, such as 0.05, is needed")
+    return Decimal(text)
+
+
 def _url(text: str) -> str:
     parts = _parts(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _port_is_right(parts):
@@ -197,6 +218,23 @@ def _port_is_right(parts: SplitResult) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _witnesses(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [pair.split() for pair in text.split(",")]
+    if not all(len(pair) == 2 for pair in pairs):
+        raise ValueError("pairs of a verifier key and an address are needed, a comma between them")
+    for key, _ in pairs:
+        _require_witness_key(key)
+    return tuple((key, _url(address)) for key, address in pairs)
+
+
+def _require_witness_key(text: str) -> None:
+    key = WITNESS_KEY.fullmatch(text)
+    octets = b"" if key is None else base64.b64decode(key["key"])
+    named = b"" if key is None else key["name"].encode() + b"\n"
+    if key is None or hashlib.sha256(named + octets).hexdigest()[:8] != key["id"]:
+        raise ValueError(f"{text!r} is no verifier key of a witness, name+id+key")
 
 
 def _parts(text: str) -> SplitResult:
@@ -270,6 +308,13 @@ SETTINGS: tuple[Variable, ...] = (
         meaning="What a new agent's wallet starts with; 5 unless said otherwise.",
     ),
     Variable(
+        name="AINFERA_MARGIN",
+        field="margin",
+        read=_share,
+        meaning="What callers pay on top of a provider's price, as a share of it, such as 0.05; 0"
+        " unless said otherwise.",
+    ),
+    Variable(
         name="AINFERA_CELL_MIN_QUALITY_LIVE",
         field="floor_per_task_type_is_live",
         read=_switch,
@@ -311,6 +356,20 @@ SETTINGS: tuple[Variable, ...] = (
         field="local_model_url",
         read=_url,
         meaning="A llama.cpp server that runs already, with /v1; the start command starts one.",
+    ),
+    Variable(
+        name="AINFERA_LOG_WITNESSES",
+        field="log_witnesses",
+        read=_witnesses,
+        meaning="Who is asked to cosign the public log's checkpoints: for each witness its verifier"
+        " key, a space and its address, with commas between them; nobody unless said otherwise.",
+    ),
+    Variable(
+        name="AINFERA_LOG_CHECKPOINT_FILE",
+        field="log_checkpoint_file",
+        read=Path,
+        meaning="A file to which every checkpoint of the public log is appended as it is published;"
+        " none unless said otherwise.",
     ),
     Variable(
         name="AINFERA_PG_BIN",

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
@@ -24,6 +24,10 @@ class Metrics:
     dispatch_without_capture: Counter
     capture_without_routing: Counter
     expired_holds: Counter
+    log_size: Gauge
+    log_waiting: Gauge
+    log_checkpoint_age_s: Gauge
+    log_refusals: Counter
 
 
 def metrics() -> Metrics:
@@ -32,6 +36,9 @@ def metrics() -> Metrics:
 
     def counter(name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"ainfera_{name}", meaning, labels, registry=registry)
+
+    def gauge(name: str, meaning: str) -> Gauge:
+        return Gauge(f"ainfera_{name}", meaning, registry=registry)
 
     return Metrics(
         registry=registry,
@@ -53,6 +60,10 @@ def metrics() -> Metrics:
             "capture_without_routing", "Pinned calls that wrote an outcome row; always 0."
         ),
         expired_holds=counter("expired_holds", "Holds whose process died, released by the clock."),
+        log_size=gauge("log_size", "Entries that the public log's newest checkpoint covers."),
+        log_waiting=gauge("log_waiting", "Events that no checkpoint covers yet."),
+        log_checkpoint_age_s=gauge("log_checkpoint_age_seconds", "Age of the newest checkpoint."),
+        log_refusals=counter("log_refusals", "Checkpoints not signed: the log broke; always 0."),
     )
 
 

@@ -1,12 +1,11 @@
-"""Sign-ups, keys and cards on a real database: whole or not at all, and each tenant by itself."""
+"""Sign-ups and keys on a real database: whole or not at all, and each tenant by itself."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import orjson
 import pytest
 
-from ainfera_server.accounts import actions, agent_cards, api_keys, signup, store
+from ainfera_server.accounts import actions, api_keys, card_actions, card_store, signup, store
 from ainfera_server.accounts.actions import SignedUp
 from ainfera_server.accounts.signup import Signup
 from ainfera_server.accounts.store import ListedKey
@@ -39,7 +38,7 @@ async def test_a_newcomer_gets_everything_at_once(pools: Pools) -> None:
         assert await store.agent(connection, agent.agent_id) == agent
         assert await store.agents(connection, new.tenant.tenant_id) == (agent,)
         assert await store.tenant(connection, new.tenant.tenant_id) == new.tenant
-        assert await store.card(connection, agent.agent_id) == new.card.jws
+        assert await card_store.card(connection, agent.agent_id) == new.card.jws
         wallet = await wallet_store.wallet(connection, agent.agent_id)
         links = await audit_store.links(connection, agent.agent_id)
         payer = await store.payer(connection, agent.agent_id)
@@ -53,6 +52,8 @@ async def test_a_newcomer_gets_everything_at_once(pools: Pools) -> None:
     ]
     assert payer is not None
     assert payer.wallet_id == wallet.account_id
+    every = {payer.wallet_id, payer.pool_id, payer.provider_cost_id, payer.revenue_id}
+    assert len(every) == 4, "each side of a transfer is an account of its own"
     assert payer.status == "active"
 
 
@@ -138,22 +139,6 @@ async def test_nothing_that_is_kept_of_a_key_opens_anything(pools: Pools) -> Non
             assert secret not in kept
 
 
-async def test_another_card_is_under_the_same_key(pools: Pools) -> None:
-    new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
-    async with tenancy.tenant_transaction(pools.app, new.tenant.tenant_id) as connection:
-        later = newcomer.minting(now=newcomer.NOW + timedelta(days=1))
-        card = await actions.mint_card(connection, later, agent_id=new.agent.agent_id)
-        assert await store.card(connection, new.agent.agent_id) == card.jws
-    async with tenancy.public_transaction(pools.app) as connection:
-        listed = await store.listed(connection, new.agent.agent_id)
-    assert listed is not None
-    assert (
-        agent_cards.fault(card, alg=listed.card_alg, public_key_pem=listed.public_key_pem) is None
-    )
-    assert card.jws != new.card.jws
-    assert card.key_id == new.card.key_id
-
-
 async def test_agents_of_one_name_get_addresses_of_their_own(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout", owner_handle="ada"))
     tenant_id = new.tenant.tenant_id
@@ -192,8 +177,8 @@ async def test_two_tenants_see_nothing_of_each_other(pools: Pools) -> None:
         assert await store.agent(connection, agent_id) is None
         assert await store.agents(connection, tenant_id) == ()
         assert await store.payer(connection, agent_id) is None
-        assert await store.card(connection, agent_id) is None
-        assert await store.sealed_card_key(connection, agent_id) is None
+        assert await card_store.card(connection, agent_id) is None
+        assert await card_store.sealed_key(connection, agent_id) is None
         assert await store.api_keys(connection, tenant_id) == ()
         assert await store.api_key(connection, Cell(7), key_id) is None
         assert await store.presented_key(connection, Cell(7), key_id) is None
@@ -217,7 +202,7 @@ async def test_an_action_on_somebody_elses_thing_finds_nothing(pools: Pools) -> 
         sentences: set[str] = set()
         for agent_id in (one.agent.agent_id, nobody):
             with pytest.raises(NotFound) as missing_card:
-                await actions.mint_card(connection, minting, agent_id=agent_id)
+                await card_actions.mint(connection, minting, agent_id=agent_id)
             with pytest.raises(NotFound) as missing_agent:
                 await actions.create_key(connection, minting, agent_id=agent_id, name="mine")
             sentences |= {missing_card.value.sentence, missing_agent.value.sentence}

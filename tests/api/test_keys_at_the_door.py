@@ -86,10 +86,12 @@ def test_public_routes_are_the_ones_that_were_meant_to_be() -> None:
         "GET /v1/providers",
         "POST /v1/tenants/register",
         "POST /v1/agents/signup",
+        "GET /v1/agents/{agent_id}/card/keys",
         "GET /v1/agents/{agent_id}/pubkey",
         "GET /v1/audit/public",
         "GET /v1/audit/height",
         "GET /v1/audit/{agent_id}/verify",
+        "GET /v1/log/export",
         "GET /v1/payments/status",
     ]
 

@@ -125,12 +125,16 @@ def test_a_receipt_can_be_read_and_its_signature_checked(server: RunningServer) 
 
 def test_a_wallet_shows_what_is_in_it_and_what_is_held(server: RunningServer) -> None:
     wallet = json_of(server.get(f"/v1/wallets/{server.agent.agent_id}"))
+    caps = wallet.pop("caps")
     assert wallet == {
         "agent_id": server.agent.agent_id,
         "balance_usd": "5.000000",
         "held_usd": "0.000000",
         "available_usd": "5.000000",
+        "pool_available_usd": "0.000000",
+        "wallet_strict_per_agent": False,
     }
+    assert {cap["spent_usd"] for cap in caps.values()} == {"0.000000"}
 
 
 @proves("bad-input-changes-nothing", "money-is-exact")

@@ -17,12 +17,19 @@ BODIES: Mapping[str, tuple[str, ...]] = {
     "PATCH /v1/agents/{agent_id}/spend-policy": (),
     "POST /v1/agents/{agent_id}/spend-policy": (),
     "POST /v1/agents/{agent_id}/card": (),
+    "POST /v1/agents/{agent_id}/card/rotate": (),
     "POST /v1/agents/cards/verify": ("jws",),
+    "PUT /v1/tenants/{tenant_id}/retention": ("store_content",),
     "POST /v1/keys": ("agent_id",),
     "POST /v1/wallets/topup": ("agent_id", "amount_usd"),
+    "POST /v1/wallets/move": ("from=agent_id", "to", "amount_usd"),
+    "PATCH /v1/tenants/{tenant_id}/spend-policy": (),
     "POST /v1/outcomes": ("inference_id", "reward"),
 }
-"""What the body of each route names; a new route with a body has to be entered here."""
+"""What the body of each route names; a new route with a body has to be entered here.
+
+`from=agent_id` is an agent's id under another name.
+"""
 
 PRIVATE = frozenset({"agent_id", "handle", "inference_id", "key_id", "receipt_id", "tenant_id"})
 """What belongs to somebody. A card does not: it is made to be shown around."""
@@ -41,7 +48,9 @@ class Things:
     jws: str = "e30.e30.e30"
     name: str = "a name"
     amount_usd: str = "1"
+    to: str = "pool"
     reward: str = "1"
+    store_content: str = "true"
 
 
 NOBODYS = Things()
@@ -69,6 +78,9 @@ def names(route: Route) -> frozenset[str]:
 def things_of(server: RunningServer, owner: SignedUp) -> Things:
     """Everything that an agent has, made by one inference."""
     as_owner = replace(server, agent=owner)
+    keeping = f"/v1/tenants/{owner.tenant_id}/retention"
+    wanted = {"store_content": True}
+    httpx.put(server.url + keeping, json=wanted, headers=owner.headers, timeout=30)
     question = {"role": "user", "content": "Hello."}
     asked = {"model": "ainfera-inference", "messages": [question], "max_tokens": 20}
     answer = json_of(as_owner.post("/v1/inference", asked))
@@ -96,7 +108,10 @@ def body(route: Route, things: Things) -> Mapping[str, str] | None:
     """The body of this route that names these things; None when it takes none."""
     if not route.takes_body:
         return None
-    return {name: getattr(things, name) for name in _in_body(route)}
+    return {
+        entry.partition("=")[0]: getattr(things, entry.rpartition("=")[2])
+        for entry in BODIES[line(route)]
+    }
 
 
 def ask(url: str, route: Route, things: Things, asker: SignedUp) -> httpx.Response:
@@ -118,4 +133,5 @@ def without_ids(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
 
 
 def _in_body(route: Route) -> tuple[str, ...]:
-    return BODIES[line(route)] if route.takes_body else ()
+    entries = BODIES[line(route)] if route.takes_body else ()
+    return tuple(entry.rpartition("=")[2] for entry in entries)

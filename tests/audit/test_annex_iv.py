@@ -1,66 +1,76 @@
 """The export for auditors says whose record it is, whether it holds, and where it goes on."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from ainfera_server.audit import annex_iv, chain
 from ainfera_server.audit.annex_iv import Record
-from ainfera_server.audit.chain import Link, Verdict
-from tests.audit import test_chain
+from ainfera_server.audit.chain import Verdict
+from tests.audit import auditors_records, test_chain
+from tests.audit.auditors_records import MOMENT
 
-MOMENT = datetime(2026, 5, 6, tzinfo=UTC)
+URL = "https://gateway.example"
+LINKS = test_chain.linked({"n": 0}, {"n": 1})
 
 
-def record(links: list[Link], *, shown: int) -> Record:
-    verdict = test_chain.verify(links) if links else Verdict(valid=True, head=chain.GENESIS)
-    return Record(
-        agent={"agent_id": "a"},
-        tenant={"tenant_id": "t"},
-        policy={"per_call_cap_usd": None},
-        models_used=({"slug": "m", "calls": 2},),
-        verdict=verdict,
-        first_hash=links[0].event_hash if links else None,
-        last_hash=links[-1].event_hash if links else None,
-        links=links[:shown],
-    )
+def document(record: Record) -> Any:
+    return annex_iv.document(record, generated_at=MOMENT, url=URL)
 
 
 def test_the_export_holds_everything_that_annex_iv_asks_for() -> None:
-    links = test_chain.linked({"n": 0}, {"n": 1})
-    document = annex_iv.document(record(links, shown=2), generated_at=MOMENT)
-    assert set(document) >= {
-        "schema",
-        "generated_at",
-        "agent",
-        "tenant",
-        "system_description",
-        "policy",
-        "models_used",
-        "audit_summary",
-        "events",
-        "retention",
-        "regulation",
+    written = document(auditors_records.record(LINKS))
+    assert written["schema"] == "ainfera.annex-iv/2"
+    assert set(written) >= {
+        *("agent", "tenant", "system_description", "regulation", "generated_at", "policy"),
+        *("natural_persons", "period_of_use", "reference_data", "models_used", "uses"),
+        *("receipts", "keys", "audit_summary", "log_checkpoint", "verification", "events"),
+        *("retention", "not_covered"),
     }
-    assert document["audit_summary"] == {
+    assert written["audit_summary"] == {
         "event_count": 2,
+        "events_by_type": {"agent.registered": 1, "inference.routed": 2},
         "valid": True,
         "failure_seq": None,
         "failure_reason": None,
-        "first_hash": links[0].event_hash,
-        "last_hash": links[1].event_hash,
+        "first_event_hash": LINKS[0].event_hash,
+        "last_event_hash": LINKS[1].event_hash,
     }
-    assert document["next_since_seq"] is None
-    assert orjson.loads(orjson.dumps(document)) == document
+    assert orjson.loads(orjson.dumps(written)) == written
 
 
-def test_a_long_export_says_where_it_goes_on() -> None:
-    links = test_chain.linked({"n": 0}, {"n": 1}, {"n": 2})
-    document = annex_iv.document(record(links, shown=2), generated_at=MOMENT)
-    assert document["next_since_seq"] == 2
+def test_the_export_says_when_the_agent_was_used_and_who_answers_for_it() -> None:
+    written = document(auditors_records.record(LINKS))
+    assert written["period_of_use"] == {
+        "registered_at": "2026-05-06T00:00:00.000000Z",
+        "first_use_at": "2026-05-06T01:00:00.000000Z",
+        "last_use_at": "2026-05-06T04:00:00.000000Z",
+    }
+    assert written["natural_persons"] == [
+        {
+            "role": "owner",
+            "handle": "ada",
+            "identified_by": "github_user",
+            "contact": "ada@example.com",
+        }
+    ]
+    assert (written["uses"]["calls"], written["uses"]["cost_usd"]) == (3, "0.000300")
+    newest, older = written["uses"]["newest"]
+    assert (newest["ended_at"], newest["cost_usd"]) == (None, None)
+    assert (older["ended_at"], older["cost_usd"]) == ("2026-05-06T01:00:00.000000Z", "0.000300")
 
 
-def test_an_agent_without_events_has_an_export_too() -> None:
-    document = annex_iv.document(record([], shown=0), generated_at=MOMENT)
-    assert document["events"] == []
-    assert document["next_since_seq"] is None
+def test_the_export_of_a_newcomer_says_that_nothing_happened() -> None:
+    newcomer = replace(
+        auditors_records.record([]),
+        **dict.fromkeys(("uses", "newest_uses", "models_used", "receipts", "policy_changes"), ()),
+        checkpoint=None,
+        verdict=Verdict(valid=True, head=chain.GENESIS),
+    )
+    written = document(newcomer)
+    assert written["period_of_use"]["first_use_at"] is None
+    assert written["uses"]["calls"] == written["receipts"]["count"] == 0
+    assert written["log_checkpoint"] is None
+    assert written["audit_summary"]["last_event_hash"] is None
+    assert written["events"] == []

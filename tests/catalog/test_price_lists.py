@@ -1,11 +1,13 @@
 """The price lists of the package, and what makes a price list wrong."""
 
+import hashlib
 import tomllib
 from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import genai_prices.data
 import pytest
 
 from ainfera_server import money
@@ -189,10 +191,59 @@ def test_the_imported_prices_are_those_of_the_wheel() -> None:
             assert tomllib.loads(text) == tomllib.loads(again), "run scripts/import_prices.py"
 
 
+def test_a_model_that_charges_for_what_no_list_can_say_has_no_price() -> None:
+    perplexity = next(one for one in genai_prices.data.providers if one.id == "perplexity")
+    day = date(2026, 11, 21)
+    for name in ("sonar", "sonar-deep-research"):
+        assert list(import_prices.price_lines(perplexity, [name], on=day)) == []
+
+
 def test_reading_twice_gives_the_same_version(catalog: Catalog) -> None:
     again = lists.read_price_lists()
     assert again.version == catalog.version
     assert len(catalog.version) == 64
+
+
+def test_every_model_of_anthropics_sells_searches_and_nobody_else_does(catalog: Catalog) -> None:
+    sells = {one.slug for one in catalog.offers if one.prices and one.prices.web_search}
+    assert sells == {
+        one.slug for one in catalog.offers if one.provider == "anthropic" and one.prices
+    }
+    for slug in sells:
+        prices = only(catalog, slug).prices
+        assert prices is not None
+        # Ten dollars for a thousand.
+        assert prices.web_search == 10_000
+
+
+def test_classes_of_their_own_are_read_in_dollars() -> None:
+    listed = "{ input = 1, output = 8, reasoning = 3, web_search = 0.025, context_window = 9 }"
+    prices = only(shop(model("one", listed)), "one").prices
+    assert prices is not None
+    assert (prices.reasoning, prices.web_search) == (3_000_000, 25_000)
+
+
+BEFORE_REASONING_AND_SEARCHES = (
+    b'{"offers":[{"context_window":null,"dialect":null,"model":{"aa_index":null,"aa_index_source":'
+    b'null,"agentic_index":null,"brand":"acme","capabilities":["reasoning"],"context_window":null,'
+    b'"display_name":"One","m_allowed":null,"output_tokens_max":null,"q_prior":"0.90",'
+    b'"q_prior_source":null,"slug":"one"},"price_checked":"2026-11-21","price_source":"a test",'
+    b'"prices":{"cache_read":100000,"cache_write":null,"cache_write_1h":null,"input":1000000,'
+    b'"long_prompt":{"above":9,"prices":{"cache_read":null,"cache_write":null,"cache_write_1h":'
+    b'null,"input":2000000,"long_prompt":null,"output":10000000}},"output":5000000},"provider":'
+    b'"shop","slug":"one","status":"active","status_reason":null,"upstream_name":"one"}],'
+    b'"price_lists":[]}'
+)
+"""A price book as it was stored before these two had prices."""
+
+
+def test_a_price_book_of_an_earlier_day_keeps_its_bytes_and_its_version() -> None:
+    again = offers.decode(BEFORE_REASONING_AND_SEARCHES)
+    assert again.encode() == BEFORE_REASONING_AND_SEARCHES
+    assert again.version == hashlib.sha256(BEFORE_REASONING_AND_SEARCHES).hexdigest()
+    assert again.offers[0].prices is not None
+    assert again.offers[0].prices.reasoning is None
+    assert again.offers[0].prices.web_search is None
 
 
 def test_a_stored_price_book_reads_back_as_it_was(catalog: Catalog) -> None:
@@ -227,6 +278,16 @@ def test_a_price_keeps_the_digits_it_was_written_with() -> None:
         (model("one", "{ input = 0.0000001, output = 1 }"), "finer than a millionth"),
         (model("one", "{ input = 1 }"), "missing required field `output`"),
         (model("one", "{ input = 1, output = 1, cache = 1 }"), "unknown field `cache`"),
+        (model("one", "{ input = 1, output = 1, web_search = 0 }"), "costs 0"),
+        (model("one", "{ input = 1, output = 1, reasoning = 0 }"), "costs 0"),
+        (
+            model(
+                "one",
+                "{ input = 1, output = 1, long_prompt ="
+                " { above = 9, input = 1, output = 1, web_search = 1 } }",
+            ),
+            "unknown field `web_search`",
+        ),
         (
             model(
                 "one",

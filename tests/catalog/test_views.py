@@ -48,6 +48,7 @@ def test_a_native_element_has_what_scripts_read(catalog: Catalog) -> None:
     assert opus["display_name"] == "Claude Opus 4.7"
     assert opus["input_cost_per_million_usd"] == "15"
     assert opus["output_cost_per_million_usd"] == "75"
+    assert opus["web_search_cost_usd"] == "0.010000"
     assert opus["context_window"] == 1_000_000
     assert opus["capabilities"] == ["reasoning", "streaming", "tools", "vision"]
     assert opus["routable_status"] == "active"

@@ -119,6 +119,33 @@ def test_a_wallet_is_topped_up_to_the_millionth(demo_server: Started, command: C
     assert done["balance_usd"] == "5.000001"
 
 
+def test_money_goes_into_the_pool_and_from_there_to_a_wallet(
+    demo_server: Started, command: Command
+) -> None:
+    agent_id = signed_up(demo_server, "pooled-agent")
+    (done,) = rows(command("wallet", "top-up", "2", "--pool", "--agent", agent_id, "--json"))
+    assert (done["wallet"], done["balance_usd"]) == ("pool", "2.000000")
+    places = ("--from", "pool", "--to", "somebody/pooled-agent")
+    (moved,) = rows(command("wallet", "move", "0.5", *places, "--json"))
+    assert (moved["from_balance_usd"], moved["to_balance_usd"]) == ("1.500000", "5.500000")
+    (shown,) = rows(command("wallet", "show", "--agent", agent_id, "--json"))
+    assert (shown["balance_usd"], shown["pool_available_usd"]) == ("5.500000", "1.500000")
+
+
+def test_a_move_between_nobodys_or_two_tenants_places_is_refused(
+    demo_server: Started, command: Command
+) -> None:
+    agent_id = signed_up(demo_server, "lonely-agent")
+    for places, code, words in (
+        (("--from", "pool", "--to", "pool"), 2, "One of --from and --to is an agent"),
+        (("--from", agent_id, "--to", "demo/demo-agent"), 1, "There is no such agent."),
+        (("--from", agent_id, "--to", agent_id), 2, "nothing would move"),
+    ):
+        done = command("wallet", "move", "1", *places)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert words in done.stderr
+
+
 @pytest.mark.parametrize("amount", ["-1", "0", "much", "0.0000001"])
 def test_an_amount_that_is_none_is_wrong_usage(command: Command, amount: str) -> None:
     done = command("wallet", "top-up", "--", amount)

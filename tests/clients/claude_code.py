@@ -1,7 +1,8 @@
 """A request as Claude Code writes it: long, with fields and headers that no published schema has.
 
 The shape was measured: the order of the fields, the attribution block that opens the system prompt,
-a message of role system inside the conversation, and one tool that is loaded only when needed.
+a message of role system inside the conversation, a tool that was loaded when it was needed, and
+one that is there only to keep such loading on.
 """
 
 import json
@@ -20,6 +21,12 @@ TOOL_NAMES = (
     *("Read", "Skill", "TodoWrite", "WebFetch", "WebSearch", "Write"),
 )
 CACHED = {"cache_control": {"type": "ephemeral"}}
+PLACEHOLDER: dict[str, Any] = {
+    "name": "DeferredToolPlaceholder",
+    "description": "Keeps loading on; never call this tool.",
+    "input_schema": {"type": "object", "properties": {}},
+    "defer_loading": True,
+}
 USER_ID = json.dumps({"device_id": "d" * 64, "account_uuid": "", "session_id": "s" * 36})
 
 
@@ -67,7 +74,10 @@ def body(model: str) -> bytes:
                     {
                         "type": "tool_result",
                         "tool_use_id": "toolu_1",
-                        "content": [{"type": "text", "text": "ping"}],
+                        "content": [
+                            {"type": "text", "text": "ping"},
+                            {"type": "tool_reference", "tool_name": "WebSearch"},
+                        ],
                         **CACHED,
                     }
                 ],
@@ -79,7 +89,7 @@ def body(model: str) -> bytes:
             {"type": "text", "text": "You are an agent.", **CACHED},
             {"type": "text", "text": "Rules of the house.\n" * 2000, **CACHED},
         ],
-        "tools": [tool(name) for name in TOOL_NAMES],
+        "tools": [*(tool(name) for name in TOOL_NAMES), PLACEHOLDER],
         "metadata": {"user_id": USER_ID},
         "max_tokens": 32000,
         "thinking": {"type": "adaptive"},
@@ -91,6 +101,6 @@ def body(model: str) -> bytes:
 
 
 def tool(name: str) -> dict[str, Any]:
-    """One of its tools; the last needs no loading until it is asked for."""
+    """One of its tools; one is not loaded until it is asked for."""
     described = {"name": name, "description": f"{name} does it.\n" * 40, "input_schema": SCHEMA}
     return {**described, "defer_loading": True} if name == "WebSearch" else described

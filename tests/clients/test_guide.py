@@ -10,6 +10,7 @@ import anthropic
 import httpx
 import pytest
 
+from ainfera_server.api import agent_tree
 from tests.clients.questions import CLAUDE, MISTRAL, only_request
 from tests.clients.test_refusals import REFUSALS, Refusal
 from tests.promises import proves
@@ -106,11 +107,18 @@ def test_the_guide_names_every_header_of_ours_and_no_other(
 
     answer = httpx.post(f"{server.url}/v1/inference", json=body, headers=server.agent.headers)
 
-    named = set(re.findall(r"`(x-ainfera-[a-z-]+)`", GUIDE))
+    (section,) = (one for one in SECTIONS if one.startswith("What comes back"))
+    named = set(re.findall(r"`(x-ainfera-[a-z-]+)`", section))
     sent = {name for name in answer.headers if name.startswith("x-ainfera-")}
     assert named - sent == ({"x-ainfera-cost-usd"} if streams else {"x-ainfera-stream-mode"})
     assert sent <= named
     assert answer.headers["x-ainfera-model"] == MISTRAL
+
+
+def test_the_guide_names_every_header_that_tells_of_a_tree() -> None:
+    (section,) = (one for one in SECTIONS if one.startswith("Trees of agents"))
+    named = set(re.findall(r"`(x-[a-z-]+)`", section))
+    assert named == {*agent_tree.SESSION, *agent_tree.NODE, *agent_tree.PARENT}
 
 
 @pytest.mark.parametrize("refusal", WITH_A_ROW, ids=lambda one: one.name)

@@ -37,7 +37,7 @@ class Refusal:
 REFUSALS = (
     Refusal(
         name="an empty wallet",
-        words=r"The wallet has 5\.000000 USD to spend, and this call may cost up to 7\.5\d+ USD",
+        words=r"behind it, has 5\.000000 USD to spend, and this call may cost up to 7\.5\d+ USD",
         asked={"model": CLAUDE, "max_tokens": 100_000},
         in_openai=(openai.APIStatusError, "credit_balance_exhausted"),
         in_anthropic=(anthropic.PaymentRequiredError, "billing_error"),

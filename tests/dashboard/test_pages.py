@@ -41,10 +41,19 @@ async def test_the_overview_of_a_newcomer_is_honestly_empty(browser: Browser) ->
         "daily_cap_usd": None,
         "agents_with_a_daily_cap": 0,
     }
+    assert twin["pool"] == {
+        "balance_usd": "0.000000",
+        "held_usd": "0.000000",
+        "available_usd": "0.000000",
+        "daily_cap_usd": None,
+        "monthly_cap_usd": None,
+        "wallet_strict_per_agent": False,
+    }
     assert twin["lately"]["calls"] == 0
     assert twin["lately"]["latency_ms_p50"] is None
     assert twin["models"] == []
     assert "no daily cap is set" in page
+    assert "pays for what a wallet cannot" in page
     assert "No model has answered" in page
 
 

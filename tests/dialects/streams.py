@@ -6,6 +6,7 @@ from itertools import pairwise
 from ainfera_server import sse
 from ainfera_server.conversation import (
     Ended,
+    Searched,
     Started,
     StreamEvent,
     TextDelta,
@@ -45,6 +46,8 @@ def check_laws(events: Sequence[StreamEvent]) -> None:
             case ToolCallDelta():
                 kind = "call"
                 assert kinds.get(event.index) == kind
+            case Searched():
+                continue
             case Started() | Ended():
                 raise AssertionError("an answer starts and ends once")
         kinds[event.index] = kind

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainfera_server.conversation import Ended, StreamEvent, ThinkingDelta, ToolCallDelta
+from ainfera_server.conversation import (
+    Ended,
+    Searched,
+    StreamEvent,
+    ThinkingDelta,
+    ToolCallDelta,
+)
 from ainfera_server.dialects.anthropic_messages import client as ask_anthropic
 from ainfera_server.dialects.anthropic_messages import server as as_anthropic
 from ainfera_server.dialects.openai_chat import client as ask_openai
@@ -44,6 +50,15 @@ def test_anthropics_client_puts_every_stream_together(events: list[StreamEvent])
     assert isinstance(last, Ended)
     assert last.usage is not None
     assert message.usage.output_tokens == last.usage.output_tokens
+
+
+@pytest.mark.parametrize("server", [as_anthropic, as_openai])
+@given(events=any_stream.answers())
+def test_that_a_vendor_searched_is_said_in_no_words_of_ours(
+    server: ServerSide, events: list[StreamEvent]
+) -> None:
+    searched = [events[0], Searched(result_characters=9), *events[1:]]
+    assert any_stream.written(server, searched) == any_stream.written(server, events)
 
 
 @given(events=any_stream.answers(), cut=st.integers(0, 40))

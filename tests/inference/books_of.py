@@ -12,6 +12,28 @@ from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import tenancy
 from tests.conftest import Look
 
+COUNTED = """
+    select w.scope, w.scope_key, w.period, w.starts, coalesce(t.amount_posted, 0) as posted,
+        case t.state when 'pending' then t.amount_held else 0 end as pending
+    from transfers t
+    cross join lateral (
+        select scope, id::text as scope_key, period, date_trunc(period, t.day)::date as starts
+        from (values ('agent', t.agent_id), ('tenant', t.tenant_id)) as owner (scope, id),
+            unnest(array['day', 'month']) as period
+        union all
+        select
+            case number when 1 then 'session' else 'subagent' end,
+            t.agent_id || '/' || (t.subagents::json ->> 0)
+            || case when number > 1 then '/' || name else '' end
+            || case when number > 2 then '/' else '' end,
+            'whole', date '0001-01-01'
+        from json_array_elements_text(t.subagents::json) with ordinality as named (name, number)
+        where t.subagents is not null
+    ) w
+    where t.kind = 'inference'
+"""
+"""Every window that each transfer counts in: its own, and what is below each subagent above it."""
+
 RULES: dict[str, str] = {
     "no hold is open": "select transfer_id from transfers where state = 'pending'",
     "no inference still runs": "select inference_id from inferences where status = 'running'",
@@ -19,13 +41,23 @@ RULES: dict[str, str] = {
     "debits are credits": (
         "select transfer_id from ledger_entries group by transfer_id"
         " having sum(case side when 'debit' then amount else -amount end) <> 0"
-        " or count(*) <> 2"
+        " or count(*) filter (where side = 'debit') <> 1"
+        " or count(*) filter (where side = 'credit') not between 1 and 2"
     ),
-    "a posted transfer has its two entries, any other has none": (
+    "all entries of everybody add up to nothing": (
+        "select 1 from ledger_entries"
+        " having sum(case side when 'debit' then amount else -amount end) <> 0"
+    ),
+    "what is posted was taken once, and what is not was never": (
         "select t.transfer_id from transfers t left join ledger_entries e using (transfer_id)"
         " group by t.transfer_id, t.state, t.amount_posted"
-        " having count(e.entry_id) <> (case t.state when 'posted' then 2 else 0 end)"
-        " or coalesce(max(e.amount), 0) <> coalesce(t.amount_posted, 0)"
+        " having (count(e.entry_id) > 0) <> (t.state = 'posted')"
+        " or coalesce(max(e.amount) filter (where e.side = 'debit'), 0)"
+        " <> coalesce(t.amount_posted, 0)"
+    ),
+    "money goes out of the account that the transfer names": (
+        "select t.transfer_id from transfers t join ledger_entries e using (transfer_id)"
+        " where e.side = 'debit' and e.account_id <> t.debit_account_id"
     ),
     "no account differs from its entries": (
         "select a.account_id from accounts a left join ledger_entries e using (account_id)"
@@ -39,9 +71,9 @@ RULES: dict[str, str] = {
         " amount else -amount end) over (partition by account_id order by account_version) as sum"
         " from ledger_entries) as e where balance_after <> sum"
     ),
-    "no wallet was ever overdrawn": (
+    "no wallet and no pool was ever overdrawn": (
         "select entry_id from ledger_entries join accounts using (account_id)"
-        " where kind = 'wallet' and balance_after < 0"
+        " where kind in ('wallet', 'pool') and balance_after < 0"
     ),
     "a wallet holds what its open transfers hold": (
         "select a.account_id from accounts a left join transfers t"
@@ -49,18 +81,23 @@ RULES: dict[str, str] = {
         " group by a.account_id, a.debits_pending"
         " having coalesce(sum(t.amount_held), 0) <> a.debits_pending"
     ),
-    "a day has what its transfers say": (
-        "select d.agent_id from agent_days d left join transfers t"
-        " on t.agent_id = d.agent_id and t.day = d.day and t.kind = 'inference'"
-        " group by d.agent_id, d.day, d.posted, d.pending having"
-        " coalesce(sum(t.amount_posted), 0) <> d.posted or"
-        " coalesce(sum(t.amount_held) filter (where t.state = 'pending'), 0) <> d.pending"
+    "a window has what its transfers say": (
+        f"select s.scope, s.scope_key, s.period, s.starts from spending s left join ({COUNTED}) c"  # noqa: S608
+        " using (scope, scope_key, period, starts)"
+        " group by s.scope, s.scope_key, s.period, s.starts, s.posted, s.pending"
+        " having coalesce(sum(c.posted), 0) <> s.posted"
+        " or coalesce(sum(c.pending), 0) <> s.pending"
     ),
-    "an inference costs what was posted for it, and has a receipt exactly when it was": (
+    "whatever was counted has its windows": (
+        f"select c.* from ({COUNTED}) c left join spending s"  # noqa: S608
+        " using (scope, scope_key, period, starts) where s.scope is null"
+    ),
+    "no cap is broken": "select scope_key from spending where posted + pending > cap",
+    "an inference costs what was posted for it, and has a receipt exactly when it is over": (
         "select i.inference_id from inferences i join transfers t using (transfer_id)"
         " left join receipts r on r.inference_id = i.inference_id"
         " where i.cost is distinct from t.amount_posted"
-        " or (r.receipt_id is not null) <> (t.state = 'posted')"
+        " or (r.receipt_id is not null) <> (t.state <> 'pending')"
     ),
     "an inference is paid at most once": (
         "select inference_id from transfers where state = 'posted' and kind = 'inference'"
@@ -126,8 +163,9 @@ def wallet(look: Look, agent_id: AgentId) -> dict[str, int]:
         row
         for row in look(
             "select agent_id, credits_posted - debits_posted as balance, debits_pending as held,"
-            " (select coalesce(sum(pending), 0) from agent_days d where d.agent_id = a.agent_id)"
-            " as held_on_days from accounts a where kind = 'wallet'"
+            " (select coalesce(sum(pending), 0) from spending s where s.agent_id = a.agent_id"
+            " and s.scope = 'agent' and s.period = 'day') as held_on_days"
+            " from accounts a where kind = 'wallet'"
         )
         if row["agent_id"] == agent_id
     )

@@ -25,7 +25,9 @@ from ainfera_server.routing import task_type
 from ainfera_server.wallet.policy import SpendPolicy
 
 CELL = Cell(7)
-PATHS = tuple(door.ROUTES)
+RESPONSES = "/v1/responses"
+PATHS = tuple(path for path in door.ROUTES if path != RESPONSES)
+"""Those that are asked with `messages`; the other has tests of its own, beside its clients."""
 CHAT = "/v1/chat/completions"
 MESSAGES: Json = [{"role": "user", "content": "Say hello."}]
 

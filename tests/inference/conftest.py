@@ -13,6 +13,9 @@ from ainfera_server.inference import record
 from ainfera_server.postgres.embedded import Server
 from ainfera_server.settings import Settings
 from tests import running_server
+from tests.inference import nightly
+
+nightly.register()
 
 
 @pytest_asyncio.fixture

@@ -29,7 +29,11 @@ async def ask() -> None:
     async with gateways.opened(SETTINGS, dsn=dsn, writes=record.writes) as gateway:
         caller = await callers.signed_up(gateway, "doomed")
         payer = caller.payer
-        ids = (payer.tenant_id, payer.agent_id, payer.wallet_id, payer.revenue_id)
+        accounts = (
+            *(payer.wallet_id, payer.pool_id),
+            *(payer.provider_cost_id, payer.revenue_id),
+        )
+        ids = (payer.tenant_id, payer.agent_id, *accounts)
         sys.stdout.write(json.dumps([str(one) for one in ids]) + "\n")
         sys.stdout.flush()
         await caller.asks(replace(gateway, retry_waits_s=()), key=key)

@@ -1,372 +1,231 @@
 """Whatever comes in one batch, in whatever order and however often: the books add up.
 
-A machine plays the database: it gives each batch the rows as they stand, and keeps what the batch
-wrote, or nothing when the transaction is told to fail. Each entry may come again later, as it does
-when nobody heard the end of a commit.
+Here the database is played: the books get the rows as they stand, and what they made of them is
+kept, or nothing of it.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
 
 from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.chain import GENESIS, Head
-from ainfera_server.audit.events import Event, EventType
 from ainfera_server.identifiers import (
     AccountId,
     AgentId,
-    Cell,
-    DecisionId,
-    EventId,
-    InferenceId,
-    TenantId,
     TransferId,
 )
-from ainfera_server.inference.books import Books, Limits, LockedTransfer
-from ainfera_server.inference.entries import (
-    Entry,
-    Held,
-    Hold,
-    Refusal,
-    Refused,
-    Result,
-    Settled,
-    Settlement,
-)
-from ainfera_server.inference.rows import (
-    EntryRow,
-    InferenceEnd,
-    InferenceRow,
-    OutcomeRow,
-)
+from ainfera_server.inference import counted
+from ainfera_server.inference.books import Books, LockedTransfer
+from ainfera_server.inference.entries import Entry, Extension, Hold, Refusal, Result, Settlement
+from ainfera_server.inference.rows import EntryRow
+from ainfera_server.inference.windows import Limits
 from ainfera_server.money import UsdMicros
-from ainfera_server.wallet.caps import SpentDay
+from ainfera_server.wallet import caps, ledger
+from ainfera_server.wallet.caps import Lineage, Window, WindowKey
 from ainfera_server.wallet.ledger import Account
 from tests.accounts import newcomer
+from tests.inference import money_entries, money_rules, nightly
+from tests.inference.money_entries import NOTHING_DECIDED
+from tests.inference.money_rules import KeptCall, KeptEntry, MoneyRules, Seen, State, World
 from tests.promises import proves
 
-CELL = Cell(7)
-TENANT = TenantId(newcomer.new_id(CELL))
-REVENUE = AccountId(newcomer.new_id(CELL))
-FUNDED = UsdMicros(1_000)
-AGENTS = 2
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One entry of a batch, in the few numbers that matter. `which` chooses an earlier hold."""
-
-    kind: str
-    agent: int
-    amount: int
-    which: int
-    is_routed: bool
-
-
-WISHES = st.builds(
-    Wish,
-    kind=st.sampled_from(["hold", "next offer", "pay", "release", "expire", "refuse", "again"]),
-    agent=st.integers(0, AGENTS - 1),
-    amount=st.integers(0, 600),
-    which=st.integers(0, 50),
-    is_routed=st.booleans(),
-)
-
-LIMITS = st.builds(
-    Limits,
-    status=st.sampled_from(["active", "active", "paused"]),
-    per_call_cap=st.none() | st.integers(1, 600).map(UsdMicros),
-    daily_cap=st.none() | st.integers(1, 900).map(UsdMicros),
-)
-
-
-class Ledger(RuleBasedStateMachine):
-    """The database as it stands, and every entry that was ever handed in."""
+class InMemory:
+    """The database as it stands."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.payers = tuple(_payer() for _ in range(AGENTS))
-        wallets = (Account(account_id=one.wallet_id, kind="wallet") for one in self.payers)
-        self.accounts = {one.account_id: replace(one, credits_posted=FUNDED) for one in wallets}
-        self.accounts[REVENUE] = Account(account_id=REVENUE, kind="revenue")
-        self.limits = {
-            one.agent_id: Limits(status="active", per_call_cap=None, daily_cap=None)
-            for one in self.payers
-        }
-        self.heads: dict[AgentId, Head] = dict.fromkeys(self.limits, GENESIS)
-        self.transfers: dict[TransferId, LockedTransfer] = {}
-        self.days: dict[tuple[AgentId, date], SpentDay] = {}
+        self.payers = money_entries.payers()
         self.today = newcomer.NOW.date()
-        self.entries: list[EntryRow] = []
-        self.resolved: Counter[TransferId] = Counter()
-        self.costs: Counter[tuple[AgentId, date]] = Counter()
-        self.events: Counter[EventId] = Counter()
-        self.holds: list[Hold] = []
-        self.handed_in: list[Entry] = []
+        self._accounts = dict(_empty_accounts(self.payers))
+        self._limits = {one.agent_id: NOTHING_DECIDED for one in self.payers}
+        self._heads: dict[AgentId, Head] = dict.fromkeys(self._limits, GENESIS)
+        self._windows: dict[WindowKey, Window] = {}
+        self._transfers: dict[TransferId, LockedTransfer] = {}
+        self._ends: dict[TransferId, tuple[State, int]] = {}
+        self._entries: list[KeptEntry] = []
+        self._events: dict[UUID, str] = {}
 
-    @rule(wishes=st.lists(WISHES, min_size=1, max_size=8), is_committed=st.booleans())
-    def a_batch_comes(self, wishes: list[Wish], *, is_committed: bool) -> None:
-        before = tuple(self.handed_in)
-        entries: list[Entry] = []
-        for wish in wishes:
-            again = before[-1 - wish.which :][:1] if wish.kind == "again" else ()
-            entries += self._entries(wish) or (one for one in again if one not in entries)
-        books = self._opened_books()
-        results = [_told(books, entry) for entry in entries]
-        self._no_hold_breaks_a_cap(books, entries, results)
+    def write(self, entries: list[Entry], *, is_committed: bool) -> list[Result]:
+        """Decide a batch, and keep what it came to."""
+        holds = [one for one in entries if isinstance(one, Hold)]
+        limits = {key: replace(one, today=self.today) for key, one in self._limits.items()}
+        lineages = {
+            one.inference.transfer_id: self._climbed(one) for one in holds if one.branch is not None
+        }
+        windows = dict(self._windows)
+        for key in (key for one in self.payers for key in self._of_today(one)):
+            if key.scope == "tenant":
+                windows.setdefault(key, self._with_cap(Window(key=key)))
+        books = Books(
+            signer=newcomer.SIGNER,
+            heads=dict(self._heads),
+            limits=limits,
+            accounts=dict(self._accounts),
+            windows=counted.begun(holds, lineages, limits, windows),
+            lineages=lineages,
+            transfers=dict(self._transfers),
+            known_refusals=dict(self._events),
+        )
+        results = [_told(books, one) for one in entries]
         if is_committed:
             self._keep(books)
+        return results
 
-    @rule(agent=st.integers(0, AGENTS - 1), limits=LIMITS)
-    def an_owner_changes_what_an_agent_may_spend(self, agent: int, limits: Limits) -> None:
-        self.limits[self.payers[agent].agent_id] = limits
+    def pay_in(self, payer: Payer, account_id: AccountId, amount: int) -> None:
+        """Move money in from outside."""
+        topups = self._accounts.setdefault(
+            AccountId(payer.tenant_id),
+            Account(account_id=AccountId(payer.tenant_id), kind="topups"),
+        )
+        move = ledger.move(topups, self._accounts[account_id], UsdMicros(amount))
+        self._accounts |= {one.account_id: one for one in (move.source, move.destination)}
+        self._entries += [_kept(one) for one in move.entries]
 
-    @rule()
-    def midnight_comes(self) -> None:
-        self.today += timedelta(days=1)
+    def allow(self, limits: Mapping[AgentId, Limits]) -> None:
+        """Change the caps of all windows with those that they were copied from."""
+        self._limits |= limits
+        self._windows = {key: self._with_cap(one) for key, one in self._windows.items()}
 
-    @invariant()
-    def money_is_neither_made_nor_lost(self) -> None:
-        assert sum(one.balance for one in self.accounts.values()) == FUNDED * AGENTS
-        for account_id, account in self.accounts.items():
-            own = [one for one in self.entries if one.account_id == account_id]
-            assert [one.account_version for one in own] == list(range(1, account.version + 1))
-            debits = sum(one.amount for one in own if one.side == "debit")
-            assert debits == account.debits_posted
+    def passes(self, days: int) -> None:
+        """Turn the page."""
+        self.today += timedelta(days=days)
 
-    @invariant()
-    def no_wallet_is_overdrawn(self) -> None:
-        for payer in self.payers:
-            assert self.accounts[payer.wallet_id].available >= 0
-
-    @invariant()
-    def wallets_and_days_hold_what_open_transfers_hold(self) -> None:
-        pending = [one for one in self.transfers.values() if one.is_pending]
-        for payer in self.payers:
-            own = sum(one.held for one in pending if one.wallet_id == payer.wallet_id)
-            assert self.accounts[payer.wallet_id].held == own
-        for (agent_id, day), spent in self.days.items():
-            of_day = [one for one in pending if (one.agent_id, one.day) == (agent_id, day)]
-            assert spent.pending == sum(one.held for one in of_day)
-            assert spent.posted == self.costs[agent_id, day]
-
-    @invariant()
-    def nothing_is_there_twice(self) -> None:
-        assert max(self.resolved.values(), default=1) == 1
-        assert max(self.events.values(), default=1) == 1
-
-    def _entries(self, wish: Wish) -> list[Entry]:
-        """An entry as a gateway would hand it in; nothing when there is nothing to choose from."""
-        payer = self.payers[wish.agent]
-        if wish.kind == "again":
-            return []
-        if wish.kind == "refuse":
-            return [self._handed(_refusal(payer))]
-        if wish.kind == "hold":
-            return [self._handed(_hold(payer, wish, earlier=None))]
-        if wish.kind == "next offer":
-            known = [one for one in self.holds if one.inference.transfer_id in self.transfers]
-            return [
-                self._handed(_hold(earlier.payer, wish, earlier=earlier))
-                for earlier in known[-1 - wish.which :][:1]
-            ]
-        return [
-            self._handed(_settlement(earlier, wish))
-            for earlier in self.holds[-1 - wish.which :][:1]
-        ]
-
-    def _handed(self, entry: Entry) -> Entry:
-        self.handed_in.append(entry)
-        self.holds += [entry] if isinstance(entry, Hold) else []
-        return entry
-
-    def _opened_books(self) -> Books:
-        for payer in self.payers:
-            key = (payer.agent_id, self.today)
-            self.days.setdefault(key, SpentDay(day=self.today))
-        return Books(
-            signer=newcomer.SIGNER,
-            heads=dict(self.heads),
-            limits=dict(self.limits),
-            accounts=dict(self.accounts),
-            days=dict(self.days),
-            today=dict.fromkeys(self.limits, self.today),
-            transfers=dict(self.transfers),
-            known_refusals=frozenset(self.events),
+    def seen(self) -> Seen:
+        """Everything as it is kept."""
+        return Seen(
+            accounts=self._accounts,
+            windows=self._windows,
+            calls={key: self._call(key, one) for key, one in self._transfers.items()},
+            entries=tuple(self._entries),
+            events=len(self._events),
         )
 
-    def _no_hold_breaks_a_cap(
-        self, books: Books, entries: list[Entry], results: list[Result]
-    ) -> None:
-        """After a batch that made a new hold the day is within the cap that its owner set."""
-        for entry, result in zip(entries, results, strict=True):
-            if not isinstance(entry, Hold) or not isinstance(result, Held):
-                continue
-            if entry.inference.transfer_id in self.transfers:
-                continue
-            limits = self.limits[entry.payer.agent_id]
-            assert limits.status == "active"
-            assert limits.per_call_cap is None or (
-                entry.inference.amount_held <= limits.per_call_cap
-            )
-            spent = books.days[entry.payer.agent_id, result.day].spent
-            assert limits.daily_cap is None or spent <= limits.daily_cap
-
     def _keep(self, books: Books) -> None:
-        """Write what the batch decided, as the queries do."""
-        changed = {row.account_id for row in books.account_rows()}
-        assert all(
-            books.accounts[one] == self.accounts[one] for one in set(self.accounts) - changed
-        ), "what changed is written"
-        self.accounts, self.days = books.accounts, books.days
-        self.transfers, self.heads = books.transfers, books.heads
-        self.entries += books.new.entries
-        self.resolved.update(TransferId(row.transfer_id) for row in books.new.resolved)
+        begun, touched = books.windows.beginning, books.windows.changed
+        self._windows = {
+            key: self._with_cap(one) if key in begun else one
+            for key, one in books.windows.locked.items()
+            if key in touched or key not in begun
+        }
+        self._accounts, self._heads = books.accounts, books.heads
+        self._transfers = books.transfers
+        self._entries += [_kept(one) for one in books.new.entries]
+        links = {link.event_id: link.payload for link in books.new.links}
+        assert len(links) == len(books.new.links), "no event is there twice"
+        assert links.keys().isdisjoint(self._events), "no event comes a second time"
+        self._events |= links
         for row in books.new.resolved:
-            transfer = self.transfers[TransferId(row.transfer_id)]
-            self.costs[transfer.agent_id, transfer.day] += row.amount_posted or 0
-        self.events.update(link.event_id for link in books.new.links)
+            transfer_id = TransferId(row.transfer_id)
+            assert transfer_id not in self._ends, "a hold ends once"
+            self._ends[transfer_id] = (row.state, row.amount_posted or 0)
+
+    def _call(self, transfer_id: TransferId, transfer: LockedTransfer) -> KeptCall:
+        state, posted = self._ends.get(transfer_id, ("pending", 0))
+        return KeptCall(
+            paid_by=transfer.payer_id,
+            held=transfer.held,
+            posted=posted,
+            state=state,
+            day=transfer.day,
+        )
+
+    def _climbed(self, hold: Hold) -> Lineage:
+        """Climb from window to window, as the database's query does."""
+        branch, agent_id = hold.branch, hold.payer.agent_id
+        assert branch is not None, "only a call in a tree is looked for"
+        session = caps.segment(branch.session)
+        if branch.node is None:
+            return Lineage(session=session)
+        nodes = (caps.segment(branch.node),)
+        own = self._windows.get(_own(agent_id, session, nodes[0]))
+        named = None if branch.parent in (None, branch.node) else caps.segment(branch.parent)
+        above = named if own is None or own.parent is None else own.parent
+        while above is not None and above not in nodes:
+            window = self._windows.get(_own(agent_id, session, above))
+            if window is None:
+                break
+            nodes, above = (*nodes, above), window.parent
+        return Lineage(session=session, nodes=nodes)
+
+    def _of_today(self, payer: Payer) -> tuple[WindowKey, ...]:
+        return caps.windows(
+            tenant_id=payer.tenant_id, agent_id=payer.agent_id, day=self.today, lineage=None
+        )
+
+    def _with_cap(self, window: Window) -> Window:
+        """The window with its cap as it is copied; one below what is spent stops at that."""
+        key = window.key
+        limits = next(
+            self._limits[one.agent_id]
+            for one in self.payers
+            if key.scope_key.startswith((str(one.agent_id), str(one.tenant_id)))
+        )
+        cap = {
+            ("agent", "day"): limits.daily_cap,
+            ("agent", "month"): limits.monthly_cap,
+            ("session", "whole"): limits.session_cap,
+            ("subagent", "whole"): limits.subagent_cap,
+            ("tenant", "day"): limits.tenant_daily_cap,
+            ("tenant", "month"): limits.tenant_monthly_cap,
+        }[key.scope, key.period]
+        return replace(window, cap=None if cap is None else UsdMicros(max(cap, window.spent)))
+
+
+class InMemoryRules(MoneyRules):
+    """The rules, and no database."""
+
+    def new_world(self) -> World:
+        return InMemory()
+
+
+@proves("money-is-exact", "no-overspend", "no-free-or-double-charge")
+def test_whatever_comes_in_whatever_order_the_books_add_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_state_machine_as_test(InMemoryRules, settings=nightly.sizes(examples=400, steps=30))
+    with capsys.disabled():
+        sys.stdout.write(money_rules.report(InMemoryRules, "in memory"))
+
+
+def _empty_accounts(payers: tuple[Payer, ...]) -> Mapping[AccountId, Account]:
+    found: dict[AccountId, Account] = {}
+    for payer in payers:
+        kinds: tuple[tuple[AccountId, ledger.AccountKind], ...] = (
+            (payer.wallet_id, "wallet"),
+            (payer.pool_id, "pool"),
+            (payer.provider_cost_id, "provider_cost"),
+            (payer.revenue_id, "revenue"),
+        )
+        found |= {key: Account(account_id=key, kind=kind) for key, kind in kinds}
+    return found
 
 
 def _told(books: Books, entry: Entry) -> Result:
     match entry:
         case Hold():
-            result = books.hold(entry)
-            assert isinstance(result, Held | Refused)
-            return result
+            return books.hold(entry)
         case Settlement():
-            known = books.transfers.get(entry.transfer_id)
-            result = books.settle(entry)
-            assert result == Settled(was_open=known is not None and known.is_pending)
-            return result
+            return books.settle(entry)
+        case Extension():
+            return books.extend(entry)
         case Refusal():
             return books.refuse(entry)
 
 
-@proves("money-is-exact", "no-overspend", "no-free-or-double-charge")
-def test_whatever_comes_in_whatever_order_the_books_add_up() -> None:
-    Ledger.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
-    Ledger.TestCase().runTest()
+def _own(agent_id: AgentId, session: str, node: str) -> WindowKey:
+    return caps.own_window(agent_id, Lineage(session=session, nodes=(node,)))
 
 
-def _payer() -> Payer:
-    return Payer(
-        tenant_id=TENANT,
-        agent_id=AgentId(newcomer.new_id(CELL)),
-        wallet_id=AccountId(newcomer.new_id(CELL)),
-        revenue_id=REVENUE,
-    )
-
-
-def _event(payer: Payer, event_type: EventType) -> Event:
-    return newcomer.recorder().event(
-        event_type, {}, tenant_id=payer.tenant_id, agent_id=payer.agent_id
-    )
-
-
-def _hold(payer: Payer, wish: Wish, *, earlier: Hold | None) -> Hold:
-    """The first hold of a routed call brings the outcome; one for a later offer replaces it."""
-    if earlier is not None:
-        inference_id = InferenceId(earlier.inference.inference_id)
-        decision_id = earlier.inference.decision_id
-    else:
-        inference_id = InferenceId(newcomer.new_id(CELL))
-        decision_id = newcomer.new_id(CELL) if wish.is_routed else None
-    is_first = earlier is None and decision_id is not None
-    return Hold(
-        payer=payer,
-        inference=InferenceRow(
-            cell=CELL,
-            inference_id=inference_id,
-            tenant_id=payer.tenant_id,
-            agent_id=payer.agent_id,
-            decision_id=decision_id,
-            transfer_id=TransferId(newcomer.new_id(CELL)),
-            status="running",
-            dialect="native",
-            is_streamed=False,
-            model_asked="ainfera-inference",
-            model_slug="a-model",
-            offer_slug="a-model",
-            provider="somebody",
-            task_type="chat",
-            task_type_source="default",
-            policy_version=None,
-            coverage_cell="chat:a-model:balanced",
-            price_book_version="book",
-            amount_held=wish.amount,
-            attempts="[]",
-            created_at=newcomer.NOW,
-        ),
-        outcome=_outcome(payer, DecisionId(decision_id), inference_id)
-        if is_first and decision_id is not None
-        else None,
-        replaces=None if earlier is None else earlier.inference.transfer_id,
-        expires_at=newcomer.NOW,
-        routed=_event(payer, EventType.INFERENCE_ROUTED),
-        refused_event_id=EventId(newcomer.new_id(CELL)),
-    )
-
-
-def _outcome(payer: Payer, decision_id: DecisionId, inference_id: InferenceId | None) -> OutcomeRow:
-    return OutcomeRow(
-        cell=CELL,
-        id=decision_id,
-        tenant_id=payer.tenant_id,
-        agent_id=payer.agent_id,
-        request_id="req",
-        inference_id=inference_id,
-        task_type="chat",
-        task_type_source="default",
-        cell_key=None,
-        decision_rule="cheapest_clearing_floor",
-        chosen_model_id=None,
-        chosen_model_slug=None,
-        policy_version="p",
-        ruleset_hash="r",
-        q_prior_used=None,
-        m_allowed_set="[]",
-        candidates="[]",
-        snapshot="{}",
-        seed=None,
-        cost_projected=None,
-        exploration=False,
-        decision_type="deterministic",
-        created_at=newcomer.NOW,
-    )
-
-
-def _refusal(payer: Payer) -> Refusal:
-    return Refusal(
-        payer=payer,
-        outcome=_outcome(payer, DecisionId(newcomer.new_id(CELL)), None),
-        event=_event(payer, EventType.INFERENCE_REJECTED_FLOOR),
-    )
-
-
-def _settlement(hold: Hold, wish: Wish) -> Settlement:
-    """What an attempt or the sweeper hands in: never more than was held."""
-    row = hold.inference
-    cost = wish.amount % (row.amount_held + 1) if wish.kind == "pay" else None
-    return Settlement(
-        payer=hold.payer,
-        transfer_id=row.transfer_id,
-        cost=None if cost is None else UsdMicros(cost),
-        end=InferenceEnd(
-            cell=CELL,
-            inference_id=row.inference_id,
-            status="failed" if cost is None else "succeeded",
-            attempts="[]",
-            completed_at=newcomer.NOW,
-        ),
-        outcome=None,
-        receipt=None,
-        entry_ids=(newcomer.new_id(CELL), newcomer.new_id(CELL)),
-        events=(_event(hold.payer, EventType.LEDGER_DEBITED),),
-        answer=None,
-        is_expiry=wish.kind == "expire",
+def _kept(entry: EntryRow | ledger.Entry) -> KeptEntry:
+    return KeptEntry(
+        account_id=AccountId(entry.account_id),
+        account_version=entry.account_version,
+        amount=entry.amount if entry.side == "credit" else -entry.amount,
+        balance_after=entry.balance_after,
     )

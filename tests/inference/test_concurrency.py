@@ -122,7 +122,7 @@ async def _all_at_once(
 def _counters(look: Look) -> list[list[dict[str, object]]]:
     return [
         look("select * from accounts order by account_id"),
-        look("select * from agent_days where posted + pending > 0"),
+        look("select * from spending where posted + pending > 0"),
         look("select * from transfers order by transfer_id"),
         look("select * from ledger_entries order by entry_id"),
     ]

@@ -118,7 +118,7 @@ async def test_a_request_that_no_offer_has_words_for_costs_nothing_and_leaves_on
         await caller.answers(only(gateway, SECOND_ANTHROPIC), messages=SPOKEN)
 
     assert scripted_provider.requests == []
-    assert books_of.counts(look) == {"inferences": 0, "outcomes": 1, "paid": 0, "receipts": 0}
+    assert books_of.counts(look) == {"inferences": 0, "outcomes": 1, "paid": 0, "receipts": 1}
     assert books_of.violations(look) == []
 
 

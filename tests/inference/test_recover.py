@@ -171,12 +171,15 @@ async def _of_a_killed_process(
     finally:
         dying.kill()
     said, _ = await dying.communicate()
-    tenant_id, agent_id, wallet_id, revenue_id = map(UUID, json.loads(said))
+    tenant_id, agent_id, *accounts = map(UUID, json.loads(said))
+    wallet_id, pool_id, provider_cost_id, revenue_id = map(AccountId, accounts)
     payer = Payer(
         tenant_id=TenantId(tenant_id),
         agent_id=AgentId(agent_id),
-        wallet_id=AccountId(wallet_id),
-        revenue_id=AccountId(revenue_id),
+        wallet_id=wallet_id,
+        pool_id=pool_id,
+        provider_cost_id=provider_cost_id,
+        revenue_id=revenue_id,
     )
     return Caller(payer=payer)
 

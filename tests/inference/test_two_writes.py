@@ -8,9 +8,9 @@ from tests.inference import callers
 from tests.promises import proves
 
 TABLES = (
-    *("accounts", "agent_days", "audit_events", "audit_log", "audit_log_heads", "chain_heads"),
+    *("accounts", "audit_events", "audit_log", "audit_log_heads", "chain_heads"),
     *("idempotency_keys", "inferences", "ledger_entries", "receipts", "routing_outcomes"),
-    "transfers",
+    *("spending", "transfers"),
 )
 WRITTEN_BY = " union ".join(f"table_{one}" for one in TABLES).replace(
     "table_", "select xmin::text as transaction from "

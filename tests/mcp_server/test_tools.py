@@ -18,9 +18,9 @@ from tests.scripted_provider import DEFAULT_TEXT, ScriptedProvider
 NAMES = [
     *("get_agent", "get_wallet", "topup_wallet", "inference", "read_audit_chain"),
     *("verify_audit_chain", "get_decision", "verify_receipt", "mint_agent_card"),
-    "verify_agent_card",
+    *("rotate_agent_card", "verify_agent_card"),
 ]
-WRITES = {"topup_wallet", "inference", "mint_agent_card"}
+WRITES = {"topup_wallet", "inference", "mint_agent_card", "rotate_agent_card"}
 QUESTION = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50}
 
 
@@ -162,7 +162,7 @@ async def test_a_refusal_names_the_numbers_and_costs_nothing(
             client, "inference", **{**QUESTION, "max_tokens": 3_000_000, "model": "gpt-5"}
         )
         wallet = await given(client, "get_wallet")
-    assert poor.startswith("insufficient_funds: The wallet has 5.000000 USD")
+    assert poor.startswith("insufficient_funds: The wallet, or the pool behind it, has 5.0")
     assert wallet["balance_usd"] == wallet["available_usd"] == "5.000000"
     assert scripted_provider.requests == []
 

@@ -6,7 +6,18 @@ import psycopg
 
 from tests.promises import proves
 
-SPREAD_BY: Mapping[str, str] = {"audit_log": "log", "audit_log_heads": "log"}
+SPREAD_BY: Mapping[str, str] = dict.fromkeys(
+    (
+        "audit_log",
+        "audit_log_heads",
+        "log_checkpoints",
+        "log_cosignatures",
+        "log_pieces",
+        "log_trees",
+        "log_witnesses",
+    ),
+    "log",
+)
 """What belongs to no tenant and grows: spread by the number of the log."""
 
 COPIED_WHOLE = {"alembic_version", "price_books", "signing_keys"}

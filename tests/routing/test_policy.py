@@ -94,6 +94,24 @@ def test_what_the_owner_decided_counts_where_the_request_is_silent() -> None:
     assert spoken.latency_cap_ms == 5
 
 
+@pytest.mark.parametrize(
+    ("hint", "floor"),
+    [
+        ({}, "0.80"),
+        ({"min_quality": 0.6}, "0.80"),
+        ({"quality_floor": "good"}, "0.80"),
+        ({"min_quality": 0.85}, "0.85"),
+        ({"routing_preference": "cost"}, "0.80"),
+        ({"routing_preference": "quality"}, "0.85"),
+        ({"routing_preference": "cost", "min_quality": 0.9}, "0.9"),
+    ],
+)
+def test_no_request_goes_below_the_owners_floor(hint: object, floor: str) -> None:
+    agent = AgentLimits(min_quality=Decimal("0.80"))
+
+    assert built(hint, agent=agent, dial="live").min_quality == Decimal(floor)
+
+
 def test_floors_per_task_type_count_only_where_they_are_given() -> None:
     assert built(floors=FLOORS_PER_TASK_TYPE).min_quality == Decimal("0.88")
     assert built(floors={}).min_quality == Decimal("0.50")

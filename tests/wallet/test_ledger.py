@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -34,6 +35,41 @@ def test_a_hold_beyond_what_is_available_is_refused_with_its_numbers() -> None:
     assert isinstance(held, Account)
     refused = ledger.hold(held, UsdMicros(41))
     assert refused == Shortfall(needed=UsdMicros(41), available=UsdMicros(40))
+
+
+def test_the_pool_pays_only_for_what_the_wallet_cannot_and_then_for_all_of_it() -> None:
+    wallet, pool = account("wallet", 1, 100), account("pool", 2, 500)
+    from_wallet = ledger.hold_from(wallet, pool, UsdMicros(100))
+    from_pool = ledger.hold_from(wallet, pool, UsdMicros(101))
+    assert isinstance(from_wallet, Account)
+    assert (from_wallet.kind, from_wallet.held) == ("wallet", 100)
+    assert isinstance(from_pool, Account)
+    assert (from_pool.kind, from_pool.held) == ("pool", 101)
+
+
+@pytest.mark.parametrize(("in_wallet", "in_pool"), [(100, 500), (500, 100)])
+def test_neither_wallet_nor_pool_covers_it_and_the_larger_says_what_would_fit(
+    in_wallet: int, in_pool: int
+) -> None:
+    refused = ledger.hold_from(
+        account("wallet", 1, in_wallet), account("pool", 2, in_pool), UsdMicros(501)
+    )
+    assert refused == Shortfall(
+        needed=UsdMicros(501), available=UsdMicros(500), reason="wallet_insufficient"
+    )
+
+
+def test_an_agent_that_is_left_to_its_own_wallet_is_told_so() -> None:
+    refused = ledger.hold_from(account("wallet", 1, 100), None, UsdMicros(101))
+    assert refused == Shortfall(
+        needed=UsdMicros(101), available=UsdMicros(100), reason="wallet_insufficient_per_agent"
+    )
+
+
+@pytest.mark.parametrize("kind", ["wallet", "pool"])
+def test_nobody_takes_out_what_is_not_there(kind: ledger.AccountKind) -> None:
+    with pytest.raises(AssertionError, match="never overdrawn"):
+        ledger.debit(account(kind, 1, 100), UsdMicros(101))
 
 
 def test_a_settlement_takes_the_cost_and_gives_back_the_rest() -> None:

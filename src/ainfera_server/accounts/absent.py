@@ -31,6 +31,11 @@ def decision() -> NotFound:
     return NotFound("There is no decision recorded under this id.", resource="decision")
 
 
+def content() -> NotFound:
+    """Nothing kept of an inference that the caller may see; nobody can tell why."""
+    return NotFound("Nothing is kept of an inference with this id.", resource="content")
+
+
 def receipt() -> NotFound:
     """No receipt that the caller may see."""
     return NotFound("There is no such receipt.", resource="receipt")

@@ -1,4 +1,4 @@
-"""What changes tenants, agents, cards and keys, each with its events in the same commit.
+"""What changes tenants, agents and keys, each with its events in the same commit.
 
 Every action takes the transaction it is given, opened for the tenant it is about. A new tenant's id
 is made by whoever opens that transaction.
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ainfera_server import identifiers
-from ainfera_server.accounts import absent, agent_cards, api_keys, names, sealing, store
-from ainfera_server.accounts.agent_cards import Bearer, Card, CardKey
+from ainfera_server.accounts import absent, api_keys, card_actions, names, store
+from ainfera_server.accounts.agent_cards import Card
 from ainfera_server.accounts.api_keys import KeyId, NewKey
 from ainfera_server.accounts.minting import Minting
 from ainfera_server.accounts.signup import Signup
-from ainfera_server.accounts.store import Agent, IssuedCard, ListedKey, NewAgent, Tenant
+from ainfera_server.accounts.store import Agent, ListedKey, NewAgent, Tenant
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.audit.recorder import Recorder
@@ -78,7 +78,8 @@ async def signup(
             connection,
             recorder,
             tenant_id=tenant_id,
-            agent_id=agent_id,
+            place=agent_id,
+            told=agent_id,
             amount=minting.signup_grant,
             kind="grant",
         )
@@ -113,26 +114,6 @@ async def register(
     born = await _open_agent(connection, minting, tenant, asked, name=name)
     await audit_store.append(connection, born.events, minting.recorder.signer)
     return born.agent
-
-
-async def mint_card(connection: Connection, minting: Minting, *, agent_id: AgentId) -> Card:
-    """Issue another card under the agent's own key. Raises NotFound."""
-    heads = await audit_store.lock_heads(connection, [agent_id])
-    agent = await store.agent(connection, agent_id) if heads else None
-    sealed = await store.sealed_card_key(connection, agent_id)
-    if agent is None or sealed is None:
-        raise absent.agent()
-    key = CardKey(
-        key_id=agent.card_key_id,
-        alg=agent.card_alg,
-        public_key_pem=agent.public_key_pem,
-        private_key_pem=sealing.unseal(
-            sealed, key=minting.sealing_key, purpose=_card_key_purpose(agent_id)
-        ),
-    )
-    card, minted = await _issue_card(connection, minting.recorder, agent, key)
-    await audit_store.append(connection, [minted], minting.recorder.signer)
-    return card
 
 
 async def create_key(
@@ -184,7 +165,7 @@ async def _open_agent(
     """Write an agent with its address, chain, wallet and first card."""
     recorder = minting.recorder
     cell = identifiers.cell_of(tenant.tenant_id)
-    key = agent_cards.make_key(minting.card_alg, minting.random(agent_cards.RANDOM_BYTES))
+    key = card_actions.make_key(minting)
     agent = Agent(
         agent_id=AgentId(recorder.new_id(cell)),
         tenant_id=tenant.tenant_id,
@@ -204,12 +185,7 @@ async def _open_agent(
     new = NewAgent(
         agent=agent,
         owner_handle=tenant.owner_handle,
-        private_key_sealed=sealing.seal(
-            key.private_key_pem,
-            key=minting.sealing_key,
-            nonce=minting.random(sealing.NONCE_BYTES),
-            purpose=_card_key_purpose(agent.agent_id),
-        ),
+        private_key_sealed=card_actions.sealed(minting, agent.agent_id, key),
     )
     if not await store.claim_address(connection, new):
         raise HandleTaken(
@@ -221,37 +197,8 @@ async def _open_agent(
     await wallet_actions.open_wallet(
         connection, recorder, tenant_id=tenant.tenant_id, agent_id=agent.agent_id
     )
-    card, minted = await _issue_card(connection, recorder, agent, key)
+    card, minted = await card_actions.issue(connection, recorder, agent, key)
     return Born(agent=agent, card=card, events=(_registered(recorder, agent), minted))
-
-
-async def _issue_card(
-    connection: Connection, recorder: Recorder, agent: Agent, key: CardKey
-) -> tuple[Card, Event]:
-    bearer = Bearer(
-        agent_id=agent.agent_id,
-        tenant_id=agent.tenant_id,
-        handle=agent.handle,
-        canonical_uri=agent.canonical_uri,
-        did_web=agent.did_web,
-    )
-    card = agent_cards.mint(bearer, key, recorder.now)
-    issued = IssuedCard(
-        card_id=recorder.new_id(identifiers.cell_of(agent.agent_id)),
-        tenant_id=agent.tenant_id,
-        agent_id=agent.agent_id,
-        key=key,
-        jws=card.jws,
-        created_at=recorder.now,
-    )
-    await store.write_card(connection, issued)
-    minted = recorder.event(
-        EventType.AGENT_CARD_MINTED,
-        {"card_id": str(issued.card_id), "kid": key.key_id, "alg": key.alg},
-        tenant_id=agent.tenant_id,
-        agent_id=agent.agent_id,
-    )
-    return card, minted
 
 
 async def _open_key(
@@ -292,8 +239,3 @@ def _registered(recorder: Recorder, agent: Agent) -> Event:
         tenant_id=agent.tenant_id,
         agent_id=agent.agent_id,
     )
-
-
-def _card_key_purpose(agent_id: AgentId) -> bytes:
-    """A sealed key opens for its own agent's cards and nothing else."""
-    return f"agent card key of {agent_id}".encode("ascii")

@@ -46,6 +46,21 @@ class CardKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """What anybody may know of a key; `valid_until` is None for the one that signs cards now."""
+
+    key_id: str
+    alg: CardAlg
+    public_key_pem: str
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+Standing = Literal["current", "overlapping", "expired"]
+"""`overlapping`: another key signs by now, and cards of this one still count for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bearer:
     """The agent that a card speaks of."""
 
@@ -65,7 +80,7 @@ class Card:
     key_id: str
 
 
-CardFault = Literal["malformed", "wrong_algorithm", "signature_mismatch"]
+CardFault = Literal["malformed", "wrong_algorithm", "signature_mismatch", "expired_key"]
 
 
 def make_key(alg: CardAlg, random: bytes) -> CardKey:
@@ -111,21 +126,42 @@ def read(text: str) -> Card | None:
     return Card(jws=text, payload=payload, key_id=key_id)
 
 
-def fault(card: Card, *, alg: CardAlg, public_key_pem: str) -> CardFault | None:
-    """What is wrong with a card, checked against the key on record; None when it is genuine.
+def fault(card: Card, key: PublicKey, now: datetime) -> CardFault | None:
+    """What is wrong with a card, checked against a key on record; None when it counts.
 
-    The algorithm is that of the key, never what the card claims.
+    The algorithm is that of the key, never what the card claims. Only a card that the key did sign
+    is said to be expired.
     """
     signed, _, signature = card.jws.rpartition(".")
     header, octets = _object(signed.partition(".")[0]), _octets(signature)
     if header is None or octets is None:
         return "malformed"
-    if header.get("alg") != alg:
+    if header.get("alg") != key.alg:
         return "wrong_algorithm"
-    public_key = serialization.load_pem_public_key(public_key_pem.encode("ascii"))
-    if not _is_signature(octets, signed.encode("ascii"), alg, public_key):
+    public_key = serialization.load_pem_public_key(key.public_key_pem.encode("ascii"))
+    if not _is_signature(octets, signed.encode("ascii"), key.alg, public_key):
         return "signature_mismatch"
-    return None
+    return "expired_key" if standing(key, now) == "expired" else None
+
+
+def standing(key: PublicKey, now: datetime) -> Standing:
+    """Whether cards of a key count at a moment, and whether it still signs new ones."""
+    if key.valid_until is None:
+        return "current"
+    return "overlapping" if now < key.valid_until else "expired"
+
+
+def jwk(key: PublicKey) -> Mapping[str, Json]:
+    """A key as every JOSE library reads it (RFC 7517, RFC 8037)."""
+    public_key = serialization.load_pem_public_key(key.public_key_pem.encode("ascii"))
+    named: Mapping[str, Json] = {"kid": key.key_id, "alg": key.alg, "use": "sig"}
+    if isinstance(public_key, Ed25519PublicKey):
+        x = _base64url(public_key.public_bytes_raw())
+        return {**named, "kty": "OKP", "crv": "Ed25519", "x": x}
+    assert isinstance(public_key, ec.EllipticCurvePublicKey), "a card's key is one of two kinds"
+    point = public_key.public_numbers()
+    x, y = (_base64url(number.to_bytes(32, "big")) for number in (point.x, point.y))
+    return {**named, "kty": "EC", "crv": "P-256", "x": x, "y": y}
 
 
 def _claims(bearer: Bearer, key: CardKey, issued_at: datetime) -> Mapping[str, Json]:

@@ -91,6 +91,11 @@ class Callers:
         self._principals.forget(lambda principal: principal.agent_id == agent_id)
         self._payers.forget(lambda payer: payer.agent_id == agent_id)
 
+    def forget_tenant(self, tenant_id: TenantId) -> None:
+        """Look up anew what holds for all agents of a tenant: it was changed."""
+        self._principals.forget(lambda principal: principal.tenant_id == tenant_id)
+        self._payers.forget(lambda payer: payer.tenant_id == tenant_id)
+
     async def _looked_up(self, presented: Presented) -> Principal:
         """Compare the secret, for as long when there is no such key, and find who pays."""
         async with tenancy.key_transaction(self._pool, presented.key_id) as connection:

@@ -8,8 +8,9 @@ from ainfera_server.accounts import names
 from ainfera_server.accounts.store import OwnerSource
 from ainfera_server.conversation import Json
 from ainfera_server.errors import Invalid
-from ainfera_server.wallet import policy
+from ainfera_server.wallet import policy, policy_changes
 from ainfera_server.wallet.policy import SpendPolicy
+from ainfera_server.wallet.policy_changes import KnownNames
 
 OWNER_HANDLE_DEFAULT = "agents"
 """The owner's name in the address of an agent whose owner gave none."""
@@ -29,8 +30,11 @@ class Signup:
     metadata: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
-def parse(asked: Mapping[str, Json]) -> Signup:
-    """Read a signup's body; names we do not know are ignored. Raises Invalid."""
+def parse(asked: Mapping[str, Json], known: KnownNames = policy_changes.NO_NAMES) -> Signup:
+    """Read a signup's body; names we do not know are ignored. Raises Invalid.
+
+    `known` is what a list of allowed models or providers may name.
+    """
     handle = _text(asked, "agent_handle") or _text(asked, "name")
     if handle is None:
         raise Invalid("agent_handle is missing.", param="agent_handle")
@@ -46,7 +50,9 @@ def parse(asked: Mapping[str, Json]) -> Signup:
         ),
         owner_source=_owner_source(_text(asked, "owner_source")),
         owner_contact=None if contact is None else names.contact(contact, param="owner_contact"),
-        spend_policy=policy.changed(policy.NOTHING_DECIDED, policy.parse_change(asked)),
+        spend_policy=policy_changes.changed(
+            policy.NOTHING_DECIDED, policy_changes.parse(asked, known)
+        ),
         wallet_address=(
             None if address is None else names.wallet_address(address, param="wallet_address")
         ),

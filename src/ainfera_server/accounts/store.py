@@ -1,23 +1,23 @@
-"""The queries about tenants, agents, cards and keys: one function runs one query."""
+"""The queries about tenants, agents and keys: one function runs one query."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
-from uuid import UUID
 
 import orjson
 
 from ainfera_server import identifiers
-from ainfera_server.accounts.agent_cards import CardAlg, CardKey
+from ainfera_server.accounts.agent_cards import CardAlg
 from ainfera_server.accounts.api_keys import KeyId, NewKey
+from ainfera_server.contents.keeping import Keeping
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AccountId, AgentId, Cell, TenantId
 from ainfera_server.money import UsdMicros
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row
-from ainfera_server.wallet import policy
+from ainfera_server.wallet import policy, policy_store
 from ainfera_server.wallet.policy import SpendPolicy
 
 QUERIES = queries.load(__name__)
@@ -25,7 +25,6 @@ CLAIM_ADDRESS = QUERIES["claim_address"]
 LISTED = QUERIES["listed"]
 WRITE_TENANT = QUERIES["write_tenant"]
 WRITE_AGENT = QUERIES["write_agent"]
-WRITE_CARD = QUERIES["write_card"]
 WRITE_API_KEY = QUERIES["write_api_key"]
 REVOKE_API_KEY = QUERIES["revoke_api_key"]
 PRESENTED_KEY = QUERIES["presented_key"]
@@ -35,8 +34,6 @@ PAYER = QUERIES["payer"]
 TENANT = QUERIES["tenant"]
 AGENT = QUERIES["agent"]
 AGENTS = QUERIES["agents"]
-SEALED_CARD_KEY = QUERIES["sealed_card_key"]
-CARD = QUERIES["card"]
 
 LIST_ROWS_MAX = 1000
 
@@ -84,23 +81,30 @@ class Listed:
     canonical_uri: str
     owner_handle: str
     agent_handle: str
-    card_key_id: str
-    card_alg: CardAlg
-    public_key_pem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """Who pays for an inference, and within which limits; None is no limit of the owner's."""
+    """Who pays for an inference, and within which limits; None is no limit of the owner's.
+
+    What the wallet alone cannot cover is paid from the tenant's pool, unless wallets are strict.
+    `keeps` is None unless the tenant wants its prompts and answers kept.
+    """
 
     tenant_id: TenantId
     agent_id: AgentId
     wallet_id: AccountId
+    pool_id: AccountId
+    provider_cost_id: AccountId
     revenue_id: AccountId
     status: AgentStatus = "active"
     per_call_cap: UsdMicros | None = None
     daily_cap: UsdMicros | None = None
     min_quality: Decimal | None = None
+    allowed_models: tuple[str, ...] | None = None
+    allowed_providers: tuple[str, ...] | None = None
+    may_exceed_hold: bool = False
+    keeps: Keeping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,18 +140,6 @@ class NewAgent:
     private_key_sealed: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedCard:
-    """A card to write."""
-
-    card_id: UUID
-    tenant_id: TenantId
-    agent_id: AgentId
-    key: CardKey
-    jws: str
-    created_at: datetime
-
-
 async def claim_address(connection: Connection, new: NewAgent) -> bool:
     """Enter an agent in the directory; False when somebody has its address."""
     agent = new.agent
@@ -158,9 +150,6 @@ async def claim_address(connection: Connection, new: NewAgent) -> bool:
         agent.agent_id,
         new.owner_handle,
         agent.handle,
-        agent.card_key_id,
-        agent.card_alg,
-        agent.public_key_pem,
         agent.created_at,
     )
     return claimed is not None
@@ -176,9 +165,6 @@ async def listed(connection: Connection, agent_id: AgentId) -> Listed | None:
         canonical_uri=row["canonical_uri"],
         owner_handle=row["owner_handle"],
         agent_handle=row["agent_handle"],
-        card_key_id=row["card_key_id"],
-        card_alg=row["card_key_alg"],
-        public_key_pem=row["card_public_key_pem"],
     )
 
 
@@ -210,6 +196,10 @@ async def write_agent(connection: Connection, new: NewAgent) -> None:
         agent.did_web,
         agent.spend_policy.per_call_cap,
         agent.spend_policy.daily_cap,
+        agent.spend_policy.monthly_cap,
+        agent.spend_policy.session_cap,
+        agent.spend_policy.subagent_cap,
+        agent.spend_policy.may_exceed_hold,
         policy.encode(agent.spend_policy),
         agent.wallet_address,
         orjson.dumps(agent.metadata).decode(),
@@ -218,20 +208,6 @@ async def write_agent(connection: Connection, new: NewAgent) -> None:
         agent.public_key_pem,
         new.private_key_sealed,
         agent.created_at,
-    )
-
-
-async def write_card(connection: Connection, card: IssuedCard) -> None:
-    """Write a card that was issued."""
-    await connection.execute(
-        WRITE_CARD,
-        identifiers.cell_of(card.card_id),
-        card.card_id,
-        card.tenant_id,
-        card.agent_id,
-        card.key.key_id,
-        card.jws,
-        card.created_at,
     )
 
 
@@ -297,16 +273,22 @@ async def payer(connection: Connection, agent_id: AgentId) -> Payer | None:
     row = await connection.fetchrow(PAYER, identifiers.cell_of(agent_id), agent_id)
     if row is None:
         return None
-    allowed = _spend_policy(row)
+    allowed = policy_store.policy_of(row)
     return Payer(
         tenant_id=TenantId(row["tenant_id"]),
         agent_id=AgentId(row["agent_id"]),
         wallet_id=AccountId(row["wallet_id"]),
+        pool_id=AccountId(row["pool_id"]),
+        provider_cost_id=AccountId(row["provider_cost_id"]),
         revenue_id=AccountId(row["revenue_id"]),
         status=row["status"],
         per_call_cap=allowed.per_call_cap,
         daily_cap=allowed.daily_cap,
         min_quality=allowed.min_quality,
+        allowed_models=allowed.allowed_models,
+        allowed_providers=allowed.allowed_providers,
+        may_exceed_hold=allowed.may_exceed_hold,
+        keeps=_keeping(row),
     )
 
 
@@ -338,20 +320,6 @@ async def agents(connection: Connection, tenant_id: TenantId) -> tuple[Agent, ..
     return tuple(_agent(row) for row in rows)
 
 
-async def sealed_card_key(connection: Connection, agent_id: AgentId) -> str | None:
-    """The sealed key of an agent's cards; None when there is no such agent."""
-    sealed: str | None = await connection.fetchval(
-        SEALED_CARD_KEY, identifiers.cell_of(agent_id), agent_id
-    )
-    return sealed
-
-
-async def card(connection: Connection, agent_id: AgentId) -> str | None:
-    """The card that an agent shows now, as it was issued; None when there is none."""
-    row = await connection.fetchrow(CARD, identifiers.cell_of(agent_id), agent_id)
-    return None if row is None else row["jws"]
-
-
 def _agent(row: Row) -> Agent:
     return Agent(
         agent_id=AgentId(row["agent_id"]),
@@ -361,7 +329,7 @@ def _agent(row: Row) -> Agent:
         canonical_uri=row["canonical_uri"],
         did_web=row["did_web"],
         status=row["status"],
-        spend_policy=_spend_policy(row),
+        spend_policy=policy_store.policy_of(row),
         wallet_address=row["wallet_address"],
         metadata=orjson.loads(row["metadata"]),
         card_key_id=row["card_key_id"],
@@ -383,7 +351,11 @@ def _listed_key(row: Row) -> ListedKey:
     )
 
 
-def _spend_policy(row: Row) -> SpendPolicy:
-    return policy.decode(
-        row["spend_policy"], per_call_cap=row["per_call_cap"], daily_cap=row["daily_cap"]
+def _keeping(row: Row) -> Keeping | None:
+    if row["content_key_id"] is None:
+        return None
+    return Keeping(
+        days=row["content_days"],
+        key_id=row["content_key_id"],
+        sealed_key=row["content_key_sealed"],
     )

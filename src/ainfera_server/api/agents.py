@@ -1,7 +1,7 @@
 """Agents: signing up, adding more, looking at them, and what they may spend."""
 
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, StrictBool, StrictStr
 
 from ainfera_server.accounts import absent, signup
 from ainfera_server.accounts import actions as accounts_actions
@@ -14,15 +14,42 @@ from ainfera_server.api.given import Caller, Opened
 from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import tenancy
 from ainfera_server.usage import reports
-from ainfera_server.wallet import actions as wallet_actions
-from ainfera_server.wallet import policy
+from ainfera_server.wallet import policy, policy_actions, policy_changes
 
 FREE_INFERENCES = 100
 """What the product's pages promise a newcomer. Nothing counts it down: money alone decides."""
 METRICS_WINDOW_HOURS = 24
 
 
-class Signup(BaseModel):
+class SpendPolicyChange(BaseModel):
+    """What to change of a spend policy; null takes a limit away."""
+
+    per_call_cap_usd: Amount | None = Field(None, description="0.001 to 100 US dollars.")
+    daily_cap_usd: Amount | None = Field(None, description="0.01 to 10000 US dollars.")
+    monthly_cap_usd: Amount | None = Field(None, description="0.01 to 300000 US dollars.")
+    session_cap_usd: Amount | None = Field(
+        None, description="0.001 to 10000 US dollars, for each session that callers name."
+    )
+    subagent_cap_usd: Amount | None = Field(
+        None, description="0.001 to 10000 US dollars, for each agent below in a session."
+    )
+    min_quality: Amount | None = Field(
+        None, description="A quality floor, 0 to 1, that no request goes below."
+    )
+    allowed_models: list[StrictStr] | None = Field(
+        None, description="1 to 200 slugs of GET /v1/models, of offers or of whole models."
+    )
+    allowed_providers: list[StrictStr] | None = Field(
+        None, description="1 to 200 slugs of GET /v1/providers."
+    )
+    may_exceed_hold: StrictBool | None = Field(
+        None,
+        description="Whether an answer that costs more than was held is paid for in full, as far"
+        " as wallet and caps allow.",
+    )
+
+
+class Signup(SpendPolicyChange):
     """A newcomer."""
 
     agent_handle: str | None = Field(None, description="3 to 40 of a-z, 0-9 and '-'. Required.")
@@ -30,9 +57,6 @@ class Signup(BaseModel):
     owner_handle: str | None = Field(None, description="3 to 40 of a-z, 0-9 and '-'.")
     owner_source: str | None = Field(None, description="anonymous or github_user.")
     owner_contact: str | None = None
-    per_call_cap_usd: Amount | None = Field(None, description="0.001 to 100 US dollars.")
-    daily_cap_usd: Amount | None = Field(None, description="0.01 to 10000 US dollars.")
-    min_quality: Amount | None = Field(None, description="A quality floor, 0 to 1.")
     wallet_address: str | None = Field(None, description="0x and 40 hex digits.")
     metadata: dict[str, JsonValue] | None = None
 
@@ -44,17 +68,10 @@ class AgentCreate(BaseModel):
     name: str
 
 
-class SpendPolicyChange(BaseModel):
-    """What to change of a spend policy; null takes a limit away."""
-
-    per_call_cap_usd: Amount | None = Field(None, description="0.001 to 100 US dollars.")
-    daily_cap_usd: Amount | None = Field(None, description="0.01 to 10000 US dollars.")
-    min_quality: Amount | None = Field(None, description="A quality floor, 0 to 1.")
-
-
 async def sign_up(gateway: Opened, body: Signup) -> Response:
     """Open a tenant, an agent, its card, a wallet with a grant, and a key that is shown once."""
-    asked = signup.parse(body.model_dump(exclude_unset=True))
+    known = policy_changes.known_names(gateway.catalog)
+    asked = signup.parse(body.model_dump(exclude_unset=True), known)
     tenant_id = given.new_tenant_id(gateway)
     async with tenancy.tenant_transaction(gateway.pools.app, tenant_id) as connection:
         signed_up = await accounts_actions.signup(
@@ -96,9 +113,10 @@ async def change_spend_policy(
 ) -> Response:
     """Change what an agent may spend, from now on."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
-    change = policy.parse_change(body.model_dump(exclude_unset=True))
+    known = policy_changes.known_names(gateway.catalog)
+    change = policy_changes.parse(body.model_dump(exclude_unset=True), known)
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        allowed = await wallet_actions.update_spend_policy(
+        allowed = await policy_actions.update_spend_policy(
             connection,
             given.recorder(gateway),
             tenant_id=caller.tenant_id,

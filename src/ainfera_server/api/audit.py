@@ -6,7 +6,7 @@ from fastapi import Query
 from fastapi.responses import Response
 
 from ainfera_server.accounts import absent
-from ainfera_server.api import annex_iv, answers, ids
+from ainfera_server.api import answers, ids
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.audit import store as audit_store
@@ -54,14 +54,6 @@ async def verify_chain(gateway: Opened, agent_id: str) -> Response:
             "failure_reason": verdict.failure_reason,
         }
     )
-
-
-async def export_annex_iv(gateway: Opened, caller: Caller, agent_id: str) -> Response:
-    """Export what the EU AI Act asks to be kept about an agent (Article 12, Annex IV)."""
-    wanted = AgentId(ids.parsed(agent_id, absent.agent))
-    async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        facts = await annex_iv.facts(connection, wanted, await public_key_pems(connection, gateway))
-    return answers.json(annex_iv.document(gateway, facts, [event(one) for one in facts.links]))
 
 
 async def public_feed(

@@ -1,20 +1,22 @@
-"""Agent cards: reading, minting and verifying them, and the keys they are signed with."""
+"""Agent cards: reading, minting, rotating and verifying them, and the keys they are signed with."""
+
+from datetime import timedelta
 
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from ainfera_server.accounts import absent, agent_cards
-from ainfera_server.accounts import actions as accounts_actions
-from ainfera_server.accounts import store as accounts_store
-from ainfera_server.accounts.agent_cards import Card
-from ainfera_server.accounts.store import Listed
+from ainfera_server.accounts import absent, agent_cards, card_actions, card_store, shown_cards
+from ainfera_server.accounts.agent_cards import Card, PublicKey
 from ainfera_server.api import answers, given, ids
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
-from ainfera_server.errors import NotFound
+from ainfera_server.audit import events
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import tenancy
+
+OVERLAP_DEFAULT_S = int(card_actions.OVERLAP_DEFAULT.total_seconds())
+OVERLAP_MAX_S = int(card_actions.OVERLAP_MAX.total_seconds())
 
 
 class CardToVerify(BaseModel):
@@ -23,11 +25,23 @@ class CardToVerify(BaseModel):
     jws: str = Field(description="The card, a compact JWS.")
 
 
+class CardRotation(BaseModel):
+    """How an agent goes over to a new key."""
+
+    overlap_s: int = Field(
+        OVERLAP_DEFAULT_S,
+        ge=0,
+        le=OVERLAP_MAX_S,
+        description="How long cards of the key before still count, in seconds; 0 ends them now."
+        " Seven days unless said otherwise.",
+    )
+
+
 async def get_card(gateway: Opened, caller: Caller, agent_id: str) -> Response:
     """Read the card that an agent shows now."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        jws = await accounts_store.card(connection, wanted)
+        jws = await card_store.card(connection, wanted)
     if jws is None:
         raise absent.agent()
     card = agent_cards.read(jws)
@@ -39,58 +53,71 @@ async def mint_card(gateway: Opened, caller: Caller, agent_id: str) -> Response:
     """Mint a new card under the agent's own key."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        card = await accounts_actions.mint_card(connection, given.minting(gateway), agent_id=wanted)
+        card = await card_actions.mint(connection, given.minting(gateway), agent_id=wanted)
     return answers.json(_card(card))
 
 
+async def rotate_card(
+    gateway: Opened, caller: Caller, agent_id: str, body: CardRotation | None = None
+) -> Response:
+    """Give an agent a new key and a card under it; cards of the key before count for a while."""
+    wanted = AgentId(ids.parsed(agent_id, absent.agent))
+    asked = body or CardRotation()  # pyright: ignore[reportCallIssue]  (it has a default)
+    async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
+        rotated = await card_actions.rotate(
+            connection,
+            given.minting(gateway),
+            agent_id=wanted,
+            overlap=timedelta(seconds=asked.overlap_s),
+        )
+    return answers.json(
+        {
+            **_card(rotated.card),
+            "previous_kid": rotated.previous_key_id,
+            "previous_valid_until": events.timestamp(rotated.previous_valid_until),
+        }
+    )
+
+
 async def verify_card(gateway: Opened, _caller: Caller, body: CardToVerify) -> Response:
-    """Check a card against the key on record of the agent that it names."""
-    card = agent_cards.read(body.jws)
-    if card is None:
-        return answers.json(_verdict(None, None, "malformed"))
-    listed = await _bearer_of(gateway, card)
-    if listed is None:
-        return answers.json(_verdict(card, None, "unknown_agent"))
-    if card.key_id != listed.card_key_id:
-        return answers.json(_verdict(card, listed, "unknown_key"))
-    fault = agent_cards.fault(card, alg=listed.card_alg, public_key_pem=listed.public_key_pem)
-    return answers.json(_verdict(card, listed, fault))
+    """Check a card against the keys on record of the agent that it names."""
+    found = await shown_cards.verdict(gateway.pools.app, body.jws, now=gateway.now())
+    status = "valid" if found.reason is None else "invalid"
+    return answers.json({**shown_cards.verdict_facts(found), "status": status})
 
 
 async def public_key(gateway: Opened, agent_id: str) -> Response:
-    """Read the public key of an agent's cards, as PEM; anybody may."""
-    listed = await _listed(gateway, AgentId(ids.parsed(agent_id, absent.agent)))
-    if listed is None:
+    """Read the public key that signs an agent's cards now, as PEM; anybody may."""
+    wanted = AgentId(ids.parsed(agent_id, absent.agent))
+    newest, *_ = await _keys(gateway, wanted)
+    return Response(newest.public_key_pem, media_type="application/x-pem-file")
+
+
+async def public_keys(gateway: Opened, agent_id: str) -> Response:
+    """Read every key that signed an agent's cards, with its validity; anybody may.
+
+    `keys` is a JSON Web Key Set of those whose cards count now; the others are `expired_keys`.
+    """
+    wanted = AgentId(ids.parsed(agent_id, absent.agent))
+    now = gateway.now()
+    shown = [shown_cards.key_facts(key, now=now) for key in await _keys(gateway, wanted)]
+    return answers.json(
+        {
+            "agent_id": str(wanted),
+            "keys": [one for one in shown if one["status"] != "expired"],
+            "expired_keys": [one for one in shown if one["status"] == "expired"],
+        }
+    )
+
+
+async def _keys(gateway: Gateway, agent_id: AgentId) -> tuple[PublicKey, ...]:
+    """Every key of an agent, the one that signs now first. Raises NotFound."""
+    async with tenancy.public_agent_transaction(gateway.pools.app, agent_id) as connection:
+        keys = await card_store.keys(connection, agent_id)
+    if not keys:
         raise absent.agent()
-    return Response(listed.public_key_pem, media_type="application/x-pem-file")
-
-
-async def _bearer_of(gateway: Gateway, card: Card) -> Listed | None:
-    """The agent that a card names; None when there is none."""
-    named = card.payload.get("agent_id", card.payload.get("sub"))
-    try:
-        agent_id = AgentId(ids.parsed(str(named), absent.agent))
-    except NotFound:
-        return None
-    return await _listed(gateway, agent_id)
-
-
-async def _listed(gateway: Gateway, agent_id: AgentId) -> Listed | None:
-    async with tenancy.public_transaction(gateway.pools.app) as connection:
-        return await accounts_store.listed(connection, agent_id)
+    return keys
 
 
 def _card(card: Card) -> dict[str, Shown]:
     return {"jws": card.jws, "payload": card.payload, "kid": card.key_id}
-
-
-def _verdict(card: Card | None, listed: Listed | None, fault: str | None) -> dict[str, Shown]:
-    return {
-        "valid": fault is None,
-        "status": "valid" if fault is None else "invalid",
-        "reason": fault,
-        "payload": None if card is None else card.payload,
-        "kid": None if card is None else card.key_id,
-        "agent_id": None if listed is None else str(listed.agent_id),
-        "canonical_uri": None if listed is None else listed.canonical_uri,
-    }

@@ -9,7 +9,10 @@ from fastapi.responses import Response
 from ainfera_server.api import answers, audit, openapi, vocabulary
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Opened
+from ainfera_server.audit import log_store, notes
+from ainfera_server.audit.log_store import Identity
 from ainfera_server.errors import NotFound
+from ainfera_server.gateway import Gateway
 from ainfera_server.postgres import tenancy
 from ainfera_server.routing import targets
 
@@ -103,9 +106,10 @@ async def mcp() -> Response:
 
 
 async def public_keys(gateway: Opened) -> Response:
-    """Publish the keys that verify events and receipts."""
+    """Publish the keys that verify events and receipts, and the key of the public log."""
     async with tenancy.public_transaction(gateway.pools.app) as connection:
         pems = await audit.public_key_pems(connection, gateway)
+        identity = await log_store.identity(connection)
     keys: list[Shown] = [
         {"kid": key_id, "alg": "Ed25519", "public_key_pem": pem} for key_id, pem in pems.items()
     ]
@@ -115,8 +119,21 @@ async def public_keys(gateway: Opened) -> Response:
             "hmac_key_b64": base64.b64encode(PUBLIC_HMAC_KEY).decode("ascii"),
             "note": "The HMAC key is public and signs nothing here; verify with `keys`.",
             "keys": keys,
+            "log": None if identity is None else _log(gateway, identity),
         }
     )
+
+
+def _log(gateway: Gateway, identity: Identity) -> Shown:
+    """Who the log is, and where it is read; its name is no address."""
+    key = notes.read_verifier_key(identity.verifier_key)
+    return {
+        "origin": identity.origin,
+        "alg": "Ed25519",
+        "verifier_key": key.text,
+        "public_key_pem": key.public_key_pem,
+        "url": f"{gateway.public_url}/log",
+    }
 
 
 async def audit_ticker(gateway: Opened) -> Response:

@@ -1,4 +1,4 @@
-"""The inference door: three routes, one for each dialect that callers speak, as plain ASGI.
+"""The inference door: four routes, one for each dialect that callers speak, as plain ASGI.
 
 It reads the body, finds out who calls, has `inference.run` answer, and sends what comes. A caller
 who leaves, before or during the answer, ends the work: that is what cancels the provider's call.
@@ -14,11 +14,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ainfera_server.accounts.store import Payer
-from ainfera_server.api import authenticate, bodies
+from ainfera_server.api import agent_tree, authenticate, bodies
 from ainfera_server.conversation import Dialect, Request
 from ainfera_server.dialects.anthropic_messages import server as anthropic_messages
 from ainfera_server.dialects.native import server as native
 from ainfera_server.dialects.openai_chat import server as openai_chat
+from ainfera_server.dialects.openai_responses import server as openai_responses
 from ainfera_server.dialects.sides import ServerSide
 from ainfera_server.errors import AgentNotActive, Invalid, Malformed, TooLarge
 from ainfera_server.gateway import Gateway
@@ -30,6 +31,7 @@ from ainfera_server.routing.task_type import ResolvedTaskType, UnknownTaskType
 ROUTES: Mapping[str, ServerSide] = {
     "/v1/inference": native,
     "/v1/chat/completions": openai_chat,
+    "/v1/responses": openai_responses,
     "/v1/messages": anthropic_messages,
 }
 VENDOR_HEADERS: Mapping[Dialect, str] = {"anthropic_messages": "anthropic-"}
@@ -99,6 +101,7 @@ class InferenceDoor:
             else idempotency.scope(
                 tenant_id=payer.tenant_id, agent_id=payer.agent_id, route=scope["path"], key=key
             ),
+            branch=agent_tree.branch(headers),
             vendor_headers=_vendor_headers(headers, request.dialect),
         )
 

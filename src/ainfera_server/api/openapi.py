@@ -97,15 +97,24 @@ def _ask_for_key(operation: Document) -> None:
 
 
 def _inference(route: InferenceRoute) -> Document:
+    items = {"type": "array", "items": {"type": "object"}}
+    asked: Document = (
+        {"input": {"anyOf": [{"type": "string"}, items]}}
+        if "input" in route.required
+        else {"messages": items}
+    )
     schema = {
         "type": "object",
         "required": list(route.required),
         "properties": {
             "model": {"type": "string", "examples": ["ainfera-inference"]},
-            "messages": {"type": "array", "items": {"type": "object"}},
-            "max_tokens": {"type": "integer", "minimum": 1},
+            **asked,
+            ("max_output_tokens" if "input" in asked else "max_tokens"): {
+                "type": "integer",
+                "minimum": 1,
+            },
             "stream": {"type": "boolean", "default": False},
-            "tools": {"type": "array", "items": {"type": "object"}},
+            "tools": items,
             "routing_hint": {"type": "object"},
         },
         "additionalProperties": True,

@@ -10,13 +10,14 @@ from ainfera_server.accounts import absent
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.accounts.callers import Principal
 from ainfera_server.accounts.store import Tenant
-from ainfera_server.api import agent_views, answers, wallets
+from ainfera_server.api import agent_views, answers
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Caller, Opened
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Connection
 from ainfera_server.usage import reports
 from ainfera_server.usage.reports import Day
+from ainfera_server.wallet import purse
 from ainfera_server.wallet import store as wallet_store
 
 DAYS = 30
@@ -86,7 +87,7 @@ async def owner_wallets(gateway: Opened, caller: Caller, handle: str) -> Respons
         await _own(connection, caller, handle)
         found = await wallet_store.wallets(connection, caller.tenant_id)
     shown: list[Shown] = [
-        {"agent_id": str(agent_id), **wallets.amounts(wallet), "credit_expires_at": None}
+        {"agent_id": str(agent_id), **purse.amounts(wallet), "credit_expires_at": None}
         for agent_id, wallet in found.items()
     ]
     total = sum(wallet.balance for wallet in found.values())
@@ -119,7 +120,7 @@ async def owner_dashboard(gateway: Opened, caller: Caller, handle: str) -> Respo
             "status": agent.status,
             "canonical_uri": agent.canonical_uri,
             "created_at": answers.moment(agent.created_at),
-            **wallets.amounts(found[agent.agent_id]),
+            **purse.amounts(found[agent.agent_id]),
         }
         for agent in agents
     ]

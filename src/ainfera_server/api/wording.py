@@ -15,11 +15,14 @@ from ainfera_server.dialects.native import error_writer
 from ainfera_server.dialects.native import server as native
 from ainfera_server.dialects.native.error_writer import Mistake
 from ainfera_server.dialects.openai_chat import server as openai_chat
+from ainfera_server.dialects.openai_responses import server as openai_responses
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import AinferaError, Internal, Invalid, RequestError, Unauthenticated
 
 MODELS_PATH = "/v1/models"
 TEXT_CHARACTERS_MAX = 300
+IN_HEADERS = ("inference_id", "decision_id", "receipt_id", "content_salt")
+"""What an error names of the record: in its body, and in headers as an answer does."""
 
 
 class ErrorWriter(Protocol):
@@ -33,7 +36,7 @@ class ErrorWriter(Protocol):
 BY_PATH: tuple[tuple[str, ErrorWriter], ...] = (
     ("/v1/messages", anthropic_messages),
     ("/v1/chat/completions", openai_chat),
-    ("/v1/responses", openai_chat),
+    ("/v1/responses", openai_responses),
     ("/v1/embeddings", openai_chat),
 )
 BY_SHAPE: Mapping[ModelShape, ErrorWriter] = {
@@ -50,10 +53,21 @@ def answer(problem: Exception, scope: Scope) -> ErrorAnswer:
         worded = _validation(problem)
     else:
         worded = writer.encode_error(error_of(problem), request_id=request_id)
-    headers = {"content-type": "application/json", **worded.headers}
+    headers = {"content-type": "application/json", **_recorded(problem), **worded.headers}
     if isinstance(problem, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     return ErrorAnswer(status=worded.status, body=worded.body, headers=headers)
+
+
+def _recorded(problem: Exception) -> Mapping[str, str]:
+    """Where to read on about a call that was recorded although it was not answered."""
+    facts = problem.facts if isinstance(problem, AinferaError) else {}
+    named = {name: facts.get(name) for name in IN_HEADERS}
+    return {
+        f"x-ainfera-{name.replace('_', '-')}": value
+        for name, value in named.items()
+        if isinstance(value, str)
+    }
 
 
 def error_of(problem: Exception) -> AinferaError:

@@ -20,8 +20,11 @@ class EventType(StrEnum):
 
     AGENT_REGISTERED = "agent.registered"
     AGENT_CARD_MINTED = "agent_card.minted"
+    AGENT_CARD_ROTATED = "agent_card.rotated"
     WALLET_TOPPED_UP = "wallet.topped_up"
+    WALLET_MONEY_MOVED = "wallet.money_moved"
     SPEND_POLICY_UPDATED = "spend_policy.updated"
+    TENANT_POLICY_UPDATED = "tenant_policy.updated"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     INFERENCE_ROUTED = "inference.routed"
@@ -34,14 +37,21 @@ class EventType(StrEnum):
     INFERENCE_FAILED = "inference.failed"
     INFERENCE_EXPIRED = "inference.expired"
     OUTCOME_RECORDED = "outcome.recorded"
+    RETENTION_UPDATED = "retention.updated"
+    CONTENT_DELETED = "content.deleted"
 
 
 MEANINGS: Mapping[EventType, str] = MappingProxyType(
     {
         EventType.AGENT_REGISTERED: "An agent came into being.",
         EventType.AGENT_CARD_MINTED: "A signed card was issued to the agent.",
-        EventType.WALLET_TOPPED_UP: "Money was put into the wallet: a grant or a top-up.",
+        EventType.AGENT_CARD_ROTATED: "The agent got another key for its cards.",
+        EventType.WALLET_TOPPED_UP: (
+            "Money was put into the wallet, or into the tenant's pool: a grant or a top-up."
+        ),
+        EventType.WALLET_MONEY_MOVED: "Money was moved between wallets, or a wallet and the pool.",
         EventType.SPEND_POLICY_UPDATED: "The owner changed what the agent may spend.",
+        EventType.TENANT_POLICY_UPDATED: "The owner changed what all agents together may spend.",
         EventType.API_KEY_CREATED: "A key that acts for the agent was made.",
         EventType.API_KEY_REVOKED: "A key that acted for the agent was withdrawn.",
         EventType.INFERENCE_ROUTED: "A call was sent to a provider, routed or pinned.",
@@ -56,6 +66,10 @@ MEANINGS: Mapping[EventType, str] = MappingProxyType(
         EventType.INFERENCE_FAILED: "Nobody answered a call; what was held came back.",
         EventType.INFERENCE_EXPIRED: "A call was never finished; what was held came back.",
         EventType.OUTCOME_RECORDED: "Somebody said how an answer turned out.",
+        EventType.RETENTION_UPDATED: "The owner changed whether prompts and answers are kept.",
+        EventType.CONTENT_DELETED: (
+            "Kept prompts and answers were deleted: one, or all by the key they were sealed with."
+        ),
     }
 )
 

@@ -85,3 +85,34 @@ on conflict (key_id) do nothing
 -- name: public_keys
 -- All keys that events or receipts were ever signed with.
 select key_id, public_key_pem from signing_keys order by created_at, key_id
+
+-- name: links_about
+-- The events about an inference or a receipt, which the database read in their texts.
+select
+    agent_id, seq, event_id, tenant_id, event_type, payload, previous_hash, event_hash, key_id,
+    signature, created_at
+from audit_events
+where cell = $1 and agent_id = $2 and about = any($3::text[])
+order by seq
+limit $4
+
+-- name: covered
+-- The newest event of a chain that a log of this size has, and its place there.
+select seq, height from audit_log
+where log = $1 and agent_id = $2 and seq <= $3 and height <= $4
+order by seq desc
+limit 1
+
+-- name: place_in_log
+-- Where an event of a chain stands in the log.
+select height from audit_log where log = $1 and agent_id = $2 and seq = $3
+
+-- name: signed_receipts
+-- Receipts of the tenant, as they were signed.
+select receipt_id, decision_id, body, key_id, signature
+from receipts
+where cell = $1 and receipt_id = any($2::uuid[])
+
+-- name: decision_snapshots
+-- All that decisions of the tenant knew, and the rules that made them.
+select id, snapshot, ruleset_hash from routing_outcomes where cell = $1 and id = any($2::uuid[])

@@ -1,4 +1,4 @@
-"""The signed proof of one inference: what was asked, who answered, what it cost and why.
+"""The signed proof of one inference or refusal: what was asked, who answered, what it cost.
 
 A receipt holds hashes, never words. It is written once as canonical JSON and kept as that text.
 """
@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from ainfera_server import money
 from ainfera_server.audit import chain, events, signing
@@ -23,7 +25,12 @@ from ainfera_server.identifiers import (
 )
 from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
-SCHEMA = "ainfera.receipt/1"
+SCHEMA = "ainfera.receipt/2"
+
+Ending = Literal["succeeded", "failed", "refused", "expired"]
+PaidFrom = Literal["wallet", "pool"]
+BillingRule = Literal["answer_delivered", "part_delivered", "nothing_delivered", "refused"]
+"""Why it cost what it cost: docs/guides/verifying.md says what each of them means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,35 +46,53 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Everything that an auditor of one inference needs.
+    """Everything that an auditor of one inference, or of one refusal, needs.
 
-    `decision_id`, `policy_version` and `ruleset_hash` are None for a pinned call. `prices` maps a
-    class of tokens to the price used. The hashes are salted, see `content_hash`.
+    What does not apply is None: a refusal has no inference, a pinned call no decision, and what
+    delivered nothing has neither usage nor prices. `prices` maps a class of tokens to the price
+    used, of a prompt of that length. The hashes are salted, see `content_hash`.
     """
 
     receipt_id: ReceiptId
-    inference_id: InferenceId
-    decision_id: DecisionId | None
     tenant_id: TenantId
     agent_id: AgentId
+    outcome: Ending
+    billing_rule: BillingRule
     model_asked: str
-    model_served: str
-    offer: str
-    provider: str
-    usage: Usage
-    usage_source: Literal["provider", "estimate"]
-    prices: Mapping[str, UsdMicrosPerMtok]
     price_book_version: str
-    cost: UsdMicros
-    held: UsdMicros
-    transfer_id: TransferId
-    attempts: tuple[Attempt, ...]
-    policy_version: str | None
-    ruleset_hash: str | None
-    prompt_hash: str
-    response_hash: str
-    fields_not_carried: tuple[str, ...]
     created_at: datetime
+    inference_id: InferenceId | None = None
+    failure: str | None = None
+    refusal_reason: str | None = None
+    decision_id: DecisionId | None = None
+    decision_hash: str | None = None
+    policy_version: str | None = None
+    ruleset_hash: str | None = None
+    rule_fired: str | None = None
+    seed: str | None = None
+    propensity: str | None = None
+    model_served: str | None = None
+    offer: str | None = None
+    provider: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage | None = None
+    usage_source: Literal["provider", "estimate"] | None = None
+    prices: Mapping[str, UsdMicrosPerMtok] | None = None
+    web_search_price: UsdMicros | None = None
+    cost: UsdMicros = UsdMicros(0)
+    provider_cost: UsdMicros = UsdMicros(0)
+    margin: UsdMicros = UsdMicros(0)
+    margin_rate: Decimal | None = None
+    held: UsdMicros | None = None
+    paid_from: PaidFrom | None = None
+    transfer_id: TransferId | None = None
+    prompt_hash: str | None = None
+    response_hash: str | None = None
+    fields_not_carried: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.cost == self.provider_cost + self.margin, "what is paid goes to these two"
+        assert (self.outcome == "refused") == (self.refusal_reason is not None), "why refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,32 +141,58 @@ def encode(receipt: Receipt) -> bytes:
         {
             "schema": SCHEMA,
             "receipt_id": str(receipt.receipt_id),
-            "inference_id": str(receipt.inference_id),
-            "decision_id": None if receipt.decision_id is None else str(receipt.decision_id),
+            "inference_id": _id(receipt.inference_id),
             "tenant_id": str(receipt.tenant_id),
             "agent_id": str(receipt.agent_id),
+            "outcome": receipt.outcome,
+            "failure": receipt.failure,
+            "refusal_reason": receipt.refusal_reason,
+            "billing_rule": receipt.billing_rule,
+            **_decision(receipt),
             "model_asked": receipt.model_asked,
             "model_served": receipt.model_served,
             "offer": receipt.offer,
             "provider": receipt.provider,
-            "usage": _usage(receipt.usage),
-            "usage_source": receipt.usage_source,
-            "prices_usd_per_mtok": {
-                name: money.usd_per_mtok(price) for name, price in receipt.prices.items()
-            },
-            "price_book_version": receipt.price_book_version,
-            "cost_usd": money.usd(receipt.cost),
-            "held_usd": money.usd(receipt.held),
-            "transfer_id": str(receipt.transfer_id),
             "attempts": [_attempt(attempt) for attempt in receipt.attempts],
-            "policy_version": receipt.policy_version,
-            "ruleset_hash": receipt.ruleset_hash,
+            **_money(receipt),
             "prompt_hash": receipt.prompt_hash,
             "response_hash": receipt.response_hash,
             "fields_not_carried": list(receipt.fields_not_carried),
             "created_at": events.timestamp(receipt.created_at),
         }
     )
+
+
+def _decision(receipt: Receipt) -> dict[str, Json]:
+    return {
+        "decision_id": _id(receipt.decision_id),
+        "decision_hash": receipt.decision_hash,
+        "policy_version": receipt.policy_version,
+        "ruleset_hash": receipt.ruleset_hash,
+        "rule_fired": receipt.rule_fired,
+        "seed": receipt.seed,
+        "propensity": receipt.propensity,
+    }
+
+
+def _money(receipt: Receipt) -> dict[str, Json]:
+    prices, search, rate = receipt.prices, receipt.web_search_price, receipt.margin_rate
+    return {
+        "usage": None if receipt.usage is None else _usage(receipt.usage),
+        "usage_source": receipt.usage_source,
+        "prices_usd_per_mtok": None
+        if prices is None
+        else {name: money.usd_per_mtok(price) for name, price in prices.items()},
+        "web_search_usd": None if search is None else money.usd(search),
+        "price_book_version": receipt.price_book_version,
+        "cost_usd": money.usd(receipt.cost),
+        "provider_cost_usd": money.usd(receipt.provider_cost),
+        "margin_usd": money.usd(receipt.margin),
+        "margin_rate": None if rate is None else format(rate, "f"),
+        "held_usd": None if receipt.held is None else money.usd(receipt.held),
+        "paid_from": receipt.paid_from,
+        "transfer_id": _id(receipt.transfer_id),
+    }
 
 
 def _usage(usage: Usage) -> dict[str, Json]:
@@ -152,6 +203,7 @@ def _usage(usage: Usage) -> dict[str, Json]:
         "cache_write_1h_tokens": usage.cache_write_1h_tokens,
         "output_tokens": usage.output_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
+        "web_searches": usage.web_searches,
     }
 
 
@@ -163,3 +215,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "upstream_status": attempt.upstream_status,
         "latency_ms": attempt.latency_ms,
     }
+
+
+def _id(identifier: UUID | None) -> str | None:
+    return None if identifier is None else str(identifier)

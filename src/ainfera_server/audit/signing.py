@@ -5,13 +5,18 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ALGORITHM = "Ed25519"
 PREFIX = "ed25519:"
+
+
+class NotAPublicKey(ValueError):
+    """A text is no Ed25519 key in PEM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +32,7 @@ def signer(seed: bytes) -> Signer:
     """Make the signer whose key grows from these 32 bytes."""
     private_key = Ed25519PrivateKey.from_private_bytes(seed)
     public_key = private_key.public_key()
-    pem = public_key.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return Signer(
-        key_id=key_id(public_key), public_key_pem=pem.decode("ascii"), sign=private_key.sign
-    )
+    return Signer(key_id=key_id(public_key), public_key_pem=pem(public_key), sign=private_key.sign)
 
 
 def key_id(public_key: Ed25519PublicKey) -> str:
@@ -40,22 +40,39 @@ def key_id(public_key: Ed25519PublicKey) -> str:
     return hashlib.sha256(public_key.public_bytes_raw()).hexdigest()[:16]
 
 
+def pem(public_key: Ed25519PublicKey) -> str:
+    """Write a key as everybody reads it."""
+    octets = public_key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return octets.decode("ascii")
+
+
 def signature(by: Signer, message: bytes) -> str:
     """Sign, and write the signature as text: `ed25519:` and base64."""
     return PREFIX + base64.b64encode(by.sign(message)).decode("ascii")
+
+
+@lru_cache(maxsize=256)
+def public_key(public_key_pem: str) -> Ed25519PublicKey:
+    """Read a key; the same few verify everything, so they are remembered. Raises NotAPublicKey."""
+    try:
+        key = serialization.load_pem_public_key(public_key_pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise NotAPublicKey("the text is no public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise NotAPublicKey("the key is not an Ed25519 key")
+    return key
 
 
 def is_signature(text: str, *, message: bytes, public_key_pem: str) -> bool:
     """Whether this text is the key's signature under the message; anything odd is not."""
     if not text.startswith(PREFIX):
         return False
-    key = serialization.load_pem_public_key(public_key_pem.encode("ascii"))
-    if not isinstance(key, Ed25519PublicKey):
-        return False
     written = text.removeprefix(PREFIX)
     try:
         octets = base64.b64decode(written, validate=True)
-        key.verify(octets, message)
+        public_key(public_key_pem).verify(octets, message)
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     # The last character of base64 has bits that decoding ignores: one spelling is the signature.

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import orjson
 
@@ -14,8 +15,9 @@ from ainfera_server import identifiers
 from ainfera_server.audit import chain, signing
 from ainfera_server.audit.chain import Head, Link, Verdict
 from ainfera_server.audit.events import Event
+from ainfera_server.audit.exhibits import SignedText
 from ainfera_server.audit.signing import Signer
-from ainfera_server.identifiers import AgentId, EventId, TenantId
+from ainfera_server.identifiers import AgentId, Cell, EventId, TenantId
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row
 
@@ -27,6 +29,11 @@ WRITE_EVENTS = QUERIES["write_events"]
 WRITE_HEADS = QUERIES["write_heads"]
 WRITE_LOG = QUERIES["write_log"]
 LINKS = QUERIES["links"]
+LINKS_ABOUT = QUERIES["links_about"]
+COVERED = QUERIES["covered"]
+PLACE_IN_LOG = QUERIES["place_in_log"]
+SIGNED_RECEIPTS = QUERIES["signed_receipts"]
+DECISION_SNAPSHOTS = QUERIES["decision_snapshots"]
 PUBLIC_FEED = QUERIES["public_feed"]
 HEIGHT = QUERIES["height"]
 KEEP_PUBLIC_KEY = QUERIES["keep_public_key"]
@@ -35,6 +42,32 @@ PUBLIC_KEYS = QUERIES["public_keys"]
 LOG = 0
 PAGE_LINKS_MAX = 500
 SEQ_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """An event of a chain that the log's tree has, and its height in the log, from 1."""
+
+    seq: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReceipt:
+    """A receipt as it was signed; `decision_id` is None for a call that named its model."""
+
+    receipt_id: UUID
+    decision_id: UUID | None
+    text: SignedText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDecision:
+    """What a decision knew, and the rules that made it."""
+
+    decision_id: UUID
+    snapshot: str
+    ruleset_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +145,56 @@ async def links(
     cell = identifiers.cell_of(agent_id)
     rows = await connection.fetch(LINKS, cell, agent_id, since_seq, until_seq, limit)
     return tuple(_link(row) for row in rows)
+
+
+async def links_about(
+    connection: Connection, agent_id: AgentId, abouts: Iterable[UUID]
+) -> tuple[Link, ...]:
+    """What a chain says about an inference or a receipt, oldest first."""
+    named = [str(one) for one in abouts]
+    cell = identifiers.cell_of(agent_id)
+    rows = await connection.fetch(LINKS_ABOUT, cell, agent_id, named, PAGE_LINKS_MAX)
+    return tuple(_link(row) for row in rows)
+
+
+async def covered(
+    connection: Connection, agent_id: AgentId, *, until_seq: int, size: int
+) -> Covered | None:
+    """The newest event of a chain among the first `size` of the log; None when none is there."""
+    row = await connection.fetchrow(COVERED, LOG, agent_id, until_seq, size)
+    return None if row is None else Covered(seq=row["seq"], height=row["height"])
+
+
+async def place_in_log(connection: Connection, agent_id: AgentId, seq: int) -> int:
+    """The height of an event in the log, from 1; every event has one."""
+    height: int = await connection.fetchval(PLACE_IN_LOG, LOG, agent_id, seq)
+    return height
+
+
+async def signed_receipts(
+    connection: Connection, cell: Cell, wanted: Sequence[UUID]
+) -> tuple[KeptReceipt, ...]:
+    """Receipts of the tenant in whose transaction this is, in the order asked for."""
+    rows = await connection.fetch(SIGNED_RECEIPTS, cell, list(wanted))
+    found = {row["receipt_id"]: row for row in rows}
+    return tuple(_receipt(found[one]) for one in wanted if one in found)
+
+
+async def decision_snapshots(
+    connection: Connection, cell: Cell, wanted: Sequence[UUID]
+) -> tuple[KeptDecision, ...]:
+    """Decisions of the tenant in whose transaction this is, in the order asked for."""
+    rows = await connection.fetch(DECISION_SNAPSHOTS, cell, list(wanted))
+    found = {row["id"]: row for row in rows}
+    return tuple(
+        KeptDecision(
+            decision_id=one,
+            snapshot=found[one]["snapshot"],
+            ruleset_hash=found[one]["ruleset_hash"],
+        )
+        for one in wanted
+        if one in found
+    )
 
 
 async def verify(
@@ -231,6 +314,14 @@ def _link(row: Row) -> Link:
         key_id=row["key_id"],
         signature=row["signature"],
         created_at=row["created_at"],
+    )
+
+
+def _receipt(row: Row) -> KeptReceipt:
+    return KeptReceipt(
+        receipt_id=row["receipt_id"],
+        decision_id=row["decision_id"],
+        text=SignedText(signed_text=row["body"], key_id=row["key_id"], signature=row["signature"]),
     )
 
 

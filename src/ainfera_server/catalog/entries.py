@@ -9,13 +9,17 @@ from ainfera_server.conversation import Dialect
 
 
 class PriceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """US dollars for a million tokens; a class that is left out is charged as input."""
+    """US dollars for a million tokens.
+
+    A class that is left out is charged as input, or as output in the case of `reasoning`.
+    """
 
     input: Decimal
     output: Decimal
     cache_read: Decimal | None = None
     cache_write: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    reasoning: Decimal | None = None
 
 
 class LongPromptEntry(PriceEntry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,9 +29,10 @@ class LongPromptEntry(PriceEntry, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class VenuePriceEntry(PriceEntry, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one venue asks, and how long a prompt it takes."""
+    """What one venue asks, and how long a prompt it takes; `web_search` is for one search."""
 
     context_window: int | None = None
+    web_search: Decimal | None = None
     long_prompt: LongPromptEntry | None = None
 
 

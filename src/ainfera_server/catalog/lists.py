@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from ainfera_server.catalog.offers import (
     PriceList,
     Prices,
 )
-from ainfera_server.money import UsdMicrosPerMtok
+from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 from ainfera_server.routing import targets
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -239,22 +239,24 @@ def _prices(one: _Listed, price: VenuePriceEntry) -> Prices:
     at_length = (
         None if long is None else LongPrompt(above=long.above, prices=_flat_prices(one, long))
     )
-    prices = _flat_prices(one, price, long_prompt=at_length)
+    prices = replace(
+        _flat_prices(one, price),
+        web_search=None if price.web_search is None else _amount(one, price.web_search),
+        long_prompt=at_length,
+    )
     if not pricing.rises_with_length(prices):
         raise one.wrong("a long prompt is cheaper than a short one, so more would cost less")
     return prices
 
 
-def _flat_prices(
-    one: _Listed, price: PriceEntry, *, long_prompt: LongPrompt | None = None
-) -> Prices:
+def _flat_prices(one: _Listed, price: PriceEntry) -> Prices:
     return Prices(
         input=_per_mtok(one, price.input),
         output=_per_mtok(one, price.output),
         cache_read=_per_mtok_or_none(one, price.cache_read),
         cache_write=_per_mtok_or_none(one, price.cache_write),
         cache_write_1h=_per_mtok_or_none(one, price.cache_write_1h),
-        long_prompt=long_prompt,
+        reasoning=_per_mtok_or_none(one, price.reasoning),
     )
 
 
@@ -263,10 +265,14 @@ def _per_mtok_or_none(one: _Listed, dollars: Decimal | None) -> UsdMicrosPerMtok
 
 
 def _per_mtok(one: _Listed, dollars: Decimal) -> UsdMicrosPerMtok:
+    return UsdMicrosPerMtok(_amount(one, dollars))
+
+
+def _amount(one: _Listed, dollars: Decimal) -> UsdMicros:
     try:
         price = money.parse_usd(dollars)
     except money.NotAnAmount as error:
         raise one.wrong(f"has a price that is none: {error}") from error
     if price <= 0:
         raise one.wrong(f"costs {dollars}, and an offer whose price is not known has no price")
-    return UsdMicrosPerMtok(price)
+    return price

@@ -9,21 +9,25 @@ from typing import Literal
 
 import msgspec
 
-from ainfera_server.conversation import Dialect
-from ainfera_server.money import UsdMicrosPerMtok
+from ainfera_server.conversation import Dialect, Json
+from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 Capability = Literal["reasoning", "streaming", "tools", "vision"]
+CLASSES_ADDED_LATER = frozenset({"reasoning", "web_search"})
+
 RoutableStatus = Literal["active", "inactive", "no_price", "no_provider_key"]
 """Whether an offer would answer if it were asked now, and what is in the way if not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What each class of tokens costs.
+    """What each class of tokens costs, and each search of the web.
 
-    A class that is None is charged as input: the vendor names no other price for it.
-    `cache_write` is for entries that live five minutes, `cache_write_1h` for an hour.
-    `long_prompt` is None when a prompt costs the same at any length.
+    A class that is None has no price of its own: what a cache had a part in is charged as input,
+    `reasoning` as the output that it is a part of. `cache_write` is for entries that live five
+    minutes, `cache_write_1h` for an hour. `web_search` is None when the vendor's searches cannot
+    be bought here; it is one price at any length. `long_prompt` is None when a prompt costs the
+    same at any length.
     """
 
     input: UsdMicrosPerMtok
@@ -31,6 +35,8 @@ class Prices:
     cache_read: UsdMicrosPerMtok | None = None
     cache_write: UsdMicrosPerMtok | None = None
     cache_write_1h: UsdMicrosPerMtok | None = None
+    reasoning: UsdMicrosPerMtok | None = None
+    web_search: UsdMicros | None = None
     long_prompt: "LongPrompt | None" = None
 
 
@@ -118,7 +124,8 @@ class Catalog:
     def encode(self) -> bytes:
         """Write the catalog as JSON: keys sorted, no spaces, no floats."""
         book = _PriceBook(offers=self.offers, price_lists=self.price_lists)
-        return msgspec.json.encode(book, order="sorted")
+        plain: Json = msgspec.json.decode(msgspec.json.encode(book))
+        return msgspec.json.encode(_as_written(plain), order="sorted")
 
     def offers_for(self, name: str) -> tuple[Offer, ...]:
         """The offer of that slug alone, or every offer of that model, cheapest first."""
@@ -153,6 +160,24 @@ def routable_status(offer: Offer, providers_with_key: Collection[str]) -> Routab
 class _PriceBook:
     offers: tuple[Offer, ...]
     price_lists: tuple[PriceList, ...]
+
+
+def _as_written(value: Json) -> Json:
+    """The book without the prices that nobody named and that the first books did not know.
+
+    So a catalog without them has the version that it had then.
+    """
+    match value:
+        case dict():
+            return {
+                name: _as_written(one)
+                for name, one in value.items()
+                if one is not None or name not in CLASSES_ADDED_LATER
+            }
+        case list():
+            return [_as_written(one) for one in value]
+        case _:
+            return value
 
 
 def _by_name(offers: tuple[Offer, ...]) -> Mapping[str, tuple[Offer, ...]]:

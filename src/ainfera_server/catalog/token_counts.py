@@ -5,6 +5,7 @@ come out the same wherever it is made again.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import assert_never
 
 from ainfera_server.conversation import (
@@ -38,6 +39,61 @@ TOKENS_AN_IMAGE_MAX = 10_000
 """Twice the most that Anthropic documents for one picture (4,784), four times Gemini's."""
 TOKENS_A_PART_NOT_UNDERSTOOD_MAX = TOKENS_AN_IMAGE_MAX
 """It may be a picture that is named by the id of a file, of which the body has no bytes."""
+
+TOKENS_OF_TOOL_USE = 700
+TOKENS_AN_IMAGE_AT_LEAST = 1_600
+"""What Anthropic scales larger pictures down to, but on its newest models."""
+TOKENS_A_PART_NOT_UNDERSTOOD = 3_000
+"""A page of a document, read as words and as a picture."""
+
+HUNDREDTHS_A_BYTE = (
+    (26, bytes(range(ord("a"), ord("z") + 1))),
+    (90, bytes(range(ord("A"), ord("Z") + 1))),
+    (110, bytes(range(ord("0"), ord("9") + 1))),
+    (5, b" \t\n\r"),
+    (100, b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+    (300, bytes(range(0xC2, 0xCB))),
+    (110, bytes(range(0xCB, 0xE0))),
+    (140, bytes(range(0xE0, 0xE3))),
+    (180, bytes(range(0xE3, 0xEA))),
+    (300, bytes(range(0xEA, 0xF0))),
+    (350, bytes(range(0xF0, 0xF8))),
+    (100, bytes((*range(0x09), *range(0x0B, 0x0D), *range(0x0E, 0x20), 0x7F))),
+)
+"""Hundredths of a token for every byte of a kind; those that continue a character count nothing.
+
+Long words, short words, numbers and scripts differ by a factor of ten in tokens a byte. A first
+byte tells the script: Latin with accents; Greek to Arabic; India and signs; kana and Han; Hangul;
+emoji. The weights are drawn from the tokenizer of the local model, whose small vocabulary makes
+more tokens than a large one does, of numbers and of all that is not English above all. Its bytes
+that begin no character anywhere are left out, for a text of ours has none.
+"""
+
+
+def careful_input_tokens(request: Request) -> int:
+    """A guess for a caller who asks before a call, rather too many than too few.
+
+    On the samples in the tests it is never more than a fifth below what the local model's
+    tokenizer counts. No decision uses it.
+    """
+    schemas = (*(tool.parameters for tool in request.tools), request.response_format or b"")
+    texts = (text.encode("utf-8", "surrogatepass") for text in _texts(request))
+    hundredths = sum(_hundredths(text) for text in chain(texts, schemas))
+    return (
+        -(-hundredths // 100)
+        + len(request.messages) * TOKENS_A_MESSAGE
+        + len(request.tools) * TOKENS_A_TOOL
+        + bool(request.tools) * TOKENS_OF_TOOL_USE
+        + _images(request) * TOKENS_AN_IMAGE_AT_LEAST
+        + len(request.parts_not_understood) * TOKENS_A_PART_NOT_UNDERSTOOD
+    )
+
+
+def _hundredths(text: bytes) -> int:
+    """Deleting the bytes of a kind counts them, at the speed of a copy."""
+    return sum(
+        weight * (len(text) - len(text.translate(None, kind))) for weight, kind in HUNDREDTHS_A_BYTE
+    )
 
 
 def estimated_input_tokens(request: Request) -> int:

@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 from ainfera_server import money
 from ainfera_server.catalog import offers
 from ainfera_server.catalog.offers import Catalog, Offer
+from ainfera_server.catalog.venues import AS_LISTED, Venues
 from ainfera_server.conversation import Json
-from ainfera_server.money import UsdMicrosPerMtok
+from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 from ainfera_server.routing import targets
 
 ModelShape = Literal["native", "openai", "anthropic"]
@@ -24,7 +25,13 @@ NOT_KNOWN = "1970-01-01T00:00:00Z"
 """When a model was released: Anthropic's reference says an epoch value means it is not known."""
 
 
-def models(catalog: Catalog, providers_with_key: Collection[str], *, shape: ModelShape) -> Json:
+def models(
+    catalog: Catalog,
+    providers_with_key: Collection[str],
+    *,
+    shape: ModelShape,
+    venues: Venues = AS_LISTED,
+) -> Json:
     """Answer GET /v1/models.
 
     The native list has every offer and says what is in the way of those that would not answer.
@@ -33,13 +40,17 @@ def models(catalog: Catalog, providers_with_key: Collection[str], *, shape: Mode
     """
     match shape:
         case "native":
-            every = (_native_offer(offer, providers_with_key) for offer in catalog.offers)
+            shown = map(venues.shown, catalog.offers)
+            every = (_native_offer(offer, providers_with_key) for offer in shown)
             return [_native_router(), *every]
         case "openai":
-            data = [_openai_offer(offer) for offer in _buyable(catalog)]
+            data = [_openai_offer(offer) for offer in _buyable(catalog, venues)]
             return {"object": "list", "data": [_openai_router(), *data]}
         case "anthropic":
-            data = [_anthropic_router(), *(_anthropic_offer(one) for one in _buyable(catalog))]
+            data = [
+                _anthropic_router(),
+                *(_anthropic_offer(one) for one in _buyable(catalog, venues)),
+            ]
             return {
                 "data": list[Json](data),
                 "has_more": False,
@@ -49,7 +60,12 @@ def models(catalog: Catalog, providers_with_key: Collection[str], *, shape: Mode
 
 
 def model(
-    catalog: Catalog, name: str, providers_with_key: Collection[str], *, shape: ModelShape
+    catalog: Catalog,
+    name: str,
+    providers_with_key: Collection[str],
+    *,
+    shape: ModelShape,
+    venues: Venues = AS_LISTED,
 ) -> View | None:
     """Answer GET /v1/models/{id}; None when nothing has that name.
 
@@ -57,7 +73,7 @@ def model(
     """
     if name == targets.CANONICAL:
         return _router(shape)
-    found = catalog.offers_for(name)
+    found = tuple(map(venues.shown, catalog.offers_for(name)))
     if not found:
         return None
     match shape:
@@ -72,11 +88,13 @@ def model(
             return _anthropic_offer(found[0]) | {"id": name}
 
 
-def providers(catalog: Catalog, providers_with_key: Collection[str]) -> list[View]:
+def providers(
+    catalog: Catalog, providers_with_key: Collection[str], *, venues: Venues = AS_LISTED
+) -> list[View]:
     """Answer GET /v1/providers: every provider that this server knows how to call is active."""
     routable = Counter(
         offer.provider
-        for offer in catalog.offers
+        for offer in map(venues.shown, catalog.offers)
         if offers.routable_status(offer, providers_with_key) == "active"
     )
     listed = Counter(offer.provider for offer in catalog.offers)
@@ -106,6 +124,7 @@ def _native_offer(offer: Offer, providers_with_key: Collection[str]) -> View:
         "type": "model",
         "input_cost_per_million_usd": _dollars(prices and prices.input),
         "output_cost_per_million_usd": _dollars(prices and prices.output),
+        "web_search_cost_usd": _dollars_a_search(prices and prices.web_search),
         "price_source": offer.price_source or None,
         "price_checked": offer.price_checked or None,
         "context_window": offer.context_window,
@@ -129,6 +148,7 @@ def _native_router() -> View:
         "type": "router",
         "input_cost_per_million_usd": None,
         "output_cost_per_million_usd": None,
+        "web_search_cost_usd": None,
         "price_source": None,
         "price_checked": None,
         "context_window": None,
@@ -178,10 +198,11 @@ def _router(shape: ModelShape) -> View:
             return _anthropic_router()
 
 
-def _buyable(catalog: Catalog) -> Iterator[Offer]:
+def _buyable(catalog: Catalog, venues: Venues) -> Iterator[Offer]:
     """The offers that whoever has the provider's key can buy."""
     everyone = {offer.provider for offer in catalog.offers}
-    return (one for one in catalog.offers if offers.routable_status(one, everyone) == "active")
+    shown = map(venues.shown, catalog.offers)
+    return (one for one in shown if offers.routable_status(one, everyone) == "active")
 
 
 def _openai(slug: str, *, owned_by: str) -> View:
@@ -208,3 +229,7 @@ def _anthropic(
 
 def _dollars(price: UsdMicrosPerMtok | None) -> str | None:
     return None if price is None else money.usd_per_mtok(price)
+
+
+def _dollars_a_search(price: UsdMicros | None) -> str | None:
+    return None if price is None else money.usd(price)

@@ -4,7 +4,20 @@ import sys
 
 import click
 
-from ainfera_server.cli import agents, audit, env, keys, openapi, start, status, wallet
+from ainfera_server.cli import (
+    agents,
+    audit,
+    env,
+    keys,
+    log,
+    openapi,
+    selfcheck,
+    start,
+    status,
+    venues,
+    verify,
+    wallet,
+)
 
 COMMANDS = (
     start.start,
@@ -13,7 +26,11 @@ COMMANDS = (
     agents.agents,
     keys.keys,
     wallet.wallet,
+    venues.venues,
     audit.audit,
+    log.log,
+    selfcheck.selfcheck,
+    verify.verify,
     openapi.openapi,
 )
 

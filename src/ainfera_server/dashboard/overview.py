@@ -19,8 +19,10 @@ from ainfera_server.postgres.pool import Connection
 from ainfera_server.usage import calls
 from ainfera_server.usage.calls import Lately, SpentToday
 from ainfera_server.usage.reports import ModelUse
+from ainfera_server.wallet import policy, policy_store, purse
 from ainfera_server.wallet import store as wallet_store
 from ainfera_server.wallet.ledger import Account
+from ainfera_server.wallet.policy import TenantPolicy
 
 HOURS = 24
 MODELS_SHOWN_MAX = 8
@@ -40,15 +42,18 @@ async def content(gateway: Gateway, caller: Principal) -> dict[str, Json]:
         tenant = await accounts_store.tenant(connection, tenant_id)
         agents = await accounts_store.agents(connection, tenant_id)
         wallets = await wallet_store.wallets(connection, tenant_id)
+        pool = await wallet_store.pool(connection, tenant_id)
+        shared = await policy_store.tenant_policy(connection, tenant_id)
         spent = await calls.spent_on_day(connection, tenant_id, day=now.date())
         lately = await calls.lately(connection, tenant_id, since=since)
         models = await calls.top_models(connection, tenant_id, since=since, limit=MODELS_SHOWN_MAX)
         checked = await _chain(gateway, connection, caller.agent_id)
-    if tenant is None:
+    if tenant is None or pool is None or shared is None:
         raise absent.tenant()
     return {
         "tenant": tenant.name,
         "money": _money(agents, wallets, spent),
+        "pool": _pool(pool, shared),
         "lately": _lately(lately),
         "models": [_model(one) for one in models],
         "agents": [
@@ -76,6 +81,11 @@ def _money(
         "daily_cap_usd": _sum(caps) if caps else None,
         "agents_with_a_daily_cap": len(caps),
     }
+
+
+def _pool(pool: Account, shared: TenantPolicy) -> Json:
+    """What stands behind the wallets; agents of a strict tenant cannot reach it."""
+    return {**purse.amounts(pool), **policy.tenant_facts(shared)}
 
 
 def _lately(lately: Lately) -> Json:

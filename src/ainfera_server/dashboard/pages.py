@@ -1,4 +1,4 @@
-"""The browser door: every page in one list, each with its JSON twin, and signing in and out."""
+"""The browser door: every page in one list, each with its JSON twin, and what needs no sign-in."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -84,6 +84,7 @@ def application(gateway: Gateway) -> ASGIApp:
             Route(SIGN_IN, door.asks_for_a_key, methods=["GET"]),
             Route(SIGN_IN, door.signs_in, methods=["POST"]),
             Route(SIGN_OUT, door.signs_out, methods=["POST"]),
+            Route("/dashboard/verify", door.verifies_files, methods=["GET"]),
             Route("/dashboard/static/{name}", door.gives_a_file, methods=["GET"]),
             *pages,
         ],
@@ -124,6 +125,10 @@ class _Door:
         """A style sheet or a picture."""
         file = rendering.STATIC_FILES.get(request.path_params["name"])
         return _sorry(request, _no_page()) if file is None else file.response()
+
+    async def verifies_files(self, _request: Request) -> Response:
+        """A page for everybody: it checks files in the browser and sends them nowhere."""
+        return rendering.page("verify.html", {})
 
     async def asks_for_a_key(self, _request: Request) -> Response:
         """The form to sign in with."""

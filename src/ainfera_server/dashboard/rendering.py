@@ -16,7 +16,11 @@ from ainfera_server.routing.decision import RuleFired
 from ainfera_server.routing.filters import DropReason
 
 HERE = Path(__file__).parent
-MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "cache-control": "no-store",

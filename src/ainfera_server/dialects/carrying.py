@@ -59,11 +59,16 @@ def refuse_unpriced(fields: Mapping[str, Raw], priced: Mapping[str, Collection[b
     for name, values in priced.items():
         value = bytes(fields.get(name, b"null"))
         if value != b"null" and value not in values:
-            raise NotCarried(
-                f"`{name}` changes what the provider charges, and this server has only the"
-                " listed price. Leave it out.",
-                param=name,
-            )
+            raise unpriced(name)
+
+
+def unpriced(place: str) -> NotCarried:
+    """The refusal of what stands in one place, because nobody could say what it would cost."""
+    return NotCarried(
+        f"`{place}` changes what the provider charges, and this server has only the listed price."
+        " Leave it out.",
+        param=place,
+    )
 
 
 def not_carried(sentence: str, place: str) -> NotCarried:

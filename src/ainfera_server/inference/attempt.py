@@ -16,13 +16,25 @@ from ainfera_server.audit.receipts import Attempt
 from ainfera_server.catalog.offers import Offer
 from ainfera_server.conversation import Json
 from ainfera_server.errors import (
+    AgentNotActive,
     AinferaError,
     AllRoutedModelsFailed,
+    MoneyRefused,
     ProviderFailed,
     RequestError,
 )
 from ainfera_server.gateway import Gateway
-from ainfera_server.inference import ask, bill, holds, metering, record, relay
+from ainfera_server.inference import (
+    ask,
+    bill,
+    contents,
+    covering,
+    endings,
+    holds,
+    metering,
+    record,
+    relay,
+)
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
@@ -55,7 +67,7 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             attempts.append(_attempt(offer, problem.code, None, None))
             unsaid = problem
             continue
-        held = await holds.held(gateway, job, asked, offer, failed, tuple(attempts))
+        held = await _held(gateway, job, asked, offer, failed, tuple(attempts))
         try:
             answer = await _answer(gateway, job, held, asked, attempts)
         except ProviderFailed as failure:
@@ -67,6 +79,7 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             raise
         except AinferaError as problem:
             await holds.released(gateway, job, held, problem.code, tuple(attempts))
+            problem.facts = {**problem.facts, **jobs.read_up(job)}
             raise
         except BaseException:
             await holds.released(gateway, job, held, "internal_error", tuple(attempts))
@@ -77,10 +90,26 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             return answer
     if failed is None:
         assert unsaid is not None, "a job has at least one offer"
-        await _record_unsaid(gateway, job, unsaid)
+        await _record_unsaid(gateway, job, unsaid, attempts)
         raise unsaid
     await holds.released(gateway, job, failed.held, failed.failure.reason, tuple(attempts))
     raise _final_error(job, failed.failure, attempts) from failed.failure
+
+
+async def _held(
+    gateway: Gateway,
+    job: Job,
+    asked: Question,
+    offer: Offer,
+    failed: Failed | None,
+    attempts: tuple[Attempt, ...],
+) -> HeldOffer:
+    """Set money aside; whoever is refused hears which receipt says so."""
+    try:
+        return await holds.held(gateway, job, asked, offer, failed, attempts)
+    except (MoneyRefused, AgentNotActive) as problem:
+        problem.facts = {**problem.facts, **jobs.read_up(job)}
+        raise
 
 
 async def _answer(
@@ -107,7 +136,8 @@ async def _settled(
     """Bill a whole answer, then give it out."""
     call = job.gathered.call
     metered = metering.of_reply(whole.reply, call.request)
-    amount = bill.cost(held, metered)
+    held = await covering.covered(gateway, job, held, bill.priced(gateway, held, metered).total)
+    amount = bill.cost(gateway, held, metered).total
     envelope = jobs.envelope(job, held.offer, amount)
     body = (
         call.speaks.adapt_reply(whole.body, envelope)
@@ -118,6 +148,7 @@ async def _settled(
     delivered = Delivered(
         metered=metered,
         response_hash=receipts.content_hash(job.salt, body),
+        content=body if contents.is_wanted(job) else None,
         finish_reason=whole.reply.finish_reason,
         finish_reason_native=whole.reply.finish_reason_native,
         failure=None,
@@ -196,20 +227,28 @@ def _max_tokens(job: Job, offer: Offer) -> int:
     return wanted if limit is None else min(wanted, limit)
 
 
-async def _record_unsaid(gateway: Gateway, job: Job, problem: RequestError) -> None:
-    """A decision is recorded also when no chosen provider has words for the request."""
-    if job.decided is None:
-        return
+async def _record_unsaid(
+    gateway: Gateway, job: Job, problem: RequestError, attempts: list[Attempt]
+) -> None:
+    """Nobody has words for the request: that is recorded, with the decision if there was one."""
+    decided, call, now = job.decided, job.gathered.call, gateway.now()
     facts: dict[str, Json] = {
         "failure": problem.code,
-        "decision_id": str(job.decided.decision_id),
-        "attempts": len(job.offers[:OFFERS_MAX]),
+        "decision_id": None if decided is None else str(decided.decision_id),
+        "receipt_id": str(job.receipt_id),
+        "attempts": len(attempts),
     }
-    event = bill.event_before_dispatch(
-        gateway, job, EventType.INFERENCE_FAILED, gateway.now(), facts
+    receipt = bill.written(
+        gateway, endings.unsent(job, reason=problem.code, attempts=tuple(attempts), now=now)
     )
-    row = outcomes.unsent_row(job, job.decided)
-    refusal = Refusal(payer=job.gathered.call.payer, outcome=row, event=event)
+    refusal = Refusal(
+        payer=call.payer,
+        outcome=None if decided is None else outcomes.unsent_row(job, decided),
+        event=bill.event_before_dispatch(gateway, call, EventType.INFERENCE_FAILED, now, facts),
+        receipt=receipt.row,
+        events=(receipt.created,),
+    )
+    problem.facts = {**problem.facts, **jobs.read_up(job)}
     await record.refuse(gateway, refusal, problem)
 
 
@@ -217,6 +256,7 @@ def _final_error(job: Job, failure: ProviderFailed, attempts: list[Attempt]) -> 
     """A pinned call hears its provider; a routed one hears that all were tried."""
     named: dict[str, Json] = {
         "inference_id": str(job.inference_id),
+        **jobs.read_up(job),
         "attempts": [
             {"model": one.offer, "provider": one.provider, "failure": one.result}
             for one in attempts

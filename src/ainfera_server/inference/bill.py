@@ -1,26 +1,26 @@
 """What an attempt comes to: the settlement, the receipt and the events, ready for the journal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from ainfera_server import identifiers, money
-from ainfera_server.audit import receipts
 from ainfera_server.audit.events import Event, EventType
-from ainfera_server.audit.receipts import Attempt, Receipt, SignedReceipt
+from ainfera_server.audit.receipts import Attempt, Receipt
 from ainfera_server.catalog import pricing
 from ainfera_server.catalog.offers import Prices
 from ainfera_server.conversation import FinishReason, Json, Usage
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import EventId
-from ainfera_server.inference import idempotency
-from ainfera_server.inference.call import StoredAnswer
+from ainfera_server.inference import contents, endings, idempotency
+from ainfera_server.inference.call import Call, StoredAnswer
+from ainfera_server.inference.endings import Written
 from ainfera_server.inference.entries import Settlement
 from ainfera_server.inference.job import HeldOffer, Job
 from ainfera_server.inference.metering import Metered
-from ainfera_server.inference.rows import InferenceEnd, KeptAnswer, OutcomeEnd, ReceiptRow
+from ainfera_server.inference.rows import InferenceEnd, KeptAnswer, OutcomeEnd
 from ainfera_server.money import UsdMicros, UsdMicrosPerMtok
 
 ANSWERS_ARE_KEPT = timedelta(hours=24)
@@ -31,20 +31,49 @@ Ending = Literal["succeeded", "failed_provider_error", "failed_other"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What the caller got. `failure` says how it broke off, None for a whole answer."""
+    """What the caller got. `failure` says how it broke off, None for a whole answer.
+
+    `content` is the bytes that were hashed, None where nobody wants them kept.
+    """
 
     metered: Metered
     response_hash: str
+    content: bytes | None
     finish_reason: FinishReason | None
     finish_reason_native: str | None
     failure: str | None
     attempts: tuple[Attempt, ...]
 
 
-def cost(held: HeldOffer, metered: Metered) -> UsdMicros:
-    """What is posted: the price of the usage, and never more than was held."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What the caller pays: the provider's price, and the margin on top of it."""
+
+    provider: UsdMicros
+    margin: UsdMicros
+
+    @property
+    def total(self) -> UsdMicros:
+        """What is posted."""
+        return UsdMicros(self.provider + self.margin)
+
+
+def priced(gateway: Gateway, held: HeldOffer, metered: Metered) -> Cost:
+    """The price of the usage with its margin, whatever was held."""
     assert held.offer.prices is not None, "an offer without a price is never asked"
-    return UsdMicros(min(pricing.cost(metered.usage, held.offer.prices), held.amount))
+    provider = pricing.cost(metered.usage, held.offer.prices)
+    return Cost(provider=provider, margin=pricing.margin(provider, gateway.settings.margin))
+
+
+def cost(gateway: Gateway, held: HeldOffer, metered: Metered) -> Cost:
+    """What is posted: the price of the usage, and never more than was held.
+
+    Where the hold is too small, the margin gives way before the provider's price does.
+    """
+    whole = priced(gateway, held, metered)
+    provider = UsdMicros(min(whole.provider, held.amount))
+    total = min(whole.total, held.amount)
+    return Cost(provider=provider, margin=UsdMicros(total - provider))
 
 
 def posted(
@@ -52,16 +81,17 @@ def posted(
 ) -> Settlement:
     """Bill what was delivered, with its receipt; `answer` is kept for the call's own key."""
     now = gateway.now()
-    amount = cost(held, delivered.metered)
-    receipt = receipts.sign(_receipt(job, held, delivered, amount, now), gateway.signer)
+    paid = cost(gateway, held, delivered.metered)
+    receipt = written(gateway, _receipt(gateway, job, held, delivered, paid, now))
     payer = job.gathered.call.payer
     cell = identifiers.cell_of(payer.agent_id)
-    entry_ids = (gateway.new_id(cell), gateway.new_id(cell))
+    accounts = 3 if paid.margin else 2
     usage = delivered.metered.usage
     return Settlement(
         payer=payer,
         transfer_id=held.transfer_id,
-        cost=amount,
+        cost=paid.total,
+        margin=paid.margin,
         end=InferenceEnd(
             cell=cell,
             inference_id=job.inference_id,
@@ -72,7 +102,7 @@ def posted(
             cache_write_tokens=usage.cache_write_tokens + usage.cache_write_1h_tokens,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
-            cost=amount,
+            cost=paid.total,
             usage_source=delivered.metered.source,
             finish_reason=delivered.finish_reason,
             finish_reason_native=_storable(delivered.finish_reason_native),
@@ -81,21 +111,17 @@ def posted(
             latency_ms=_latency_ms(gateway, job),
             completed_at=now,
         ),
-        outcome=_outcome(gateway, job, _ending(delivered.failure), now, amount),
-        receipt=ReceiptRow(
-            cell=cell,
-            receipt_id=job.receipt_id,
-            tenant_id=payer.tenant_id,
-            agent_id=payer.agent_id,
-            inference_id=job.inference_id,
-            body=receipt.body,
-            key_id=receipt.key_id,
-            signature=receipt.signature,
-            created_at=now,
+        outcome=_outcome(gateway, job, _ending(delivered.failure), now, paid.total),
+        receipt=receipt.row,
+        entry_ids=tuple(gateway.new_id(cell) for _ in range(accounts)),
+        events=(
+            *_events_of_delivery(gateway, job, held, delivered, paid.total, now),
+            receipt.created,
         ),
-        entry_ids=entry_ids,
-        events=_events_of_delivery(gateway, job, held, delivered, amount, receipt, now),
         answer=_kept(gateway, job, answer, now),
+        content=None
+        if delivered.content is None
+        else contents.kept(gateway, job, answer=delivered.content),
     )
 
 
@@ -111,6 +137,9 @@ def released(
     now = gateway.now()
     payer = job.gathered.call.payer
     cell = identifiers.cell_of(payer.agent_id)
+    receipt = written(
+        gateway, endings.failed(job, held, failure=failure, attempts=attempts, now=now)
+    )
     return Settlement(
         payer=payer,
         transfer_id=held.transfer_id,
@@ -121,11 +150,12 @@ def released(
             status="failed",
             attempts=attempts_text(attempts),
             failure=failure,
+            receipt_id=job.receipt_id,
             latency_ms=_latency_ms(gateway, job),
             completed_at=now,
         ),
         outcome=_outcome(gateway, job, _ending(failure), now, None),
-        receipt=None,
+        receipt=receipt.row,
         entry_ids=(gateway.new_id(cell), gateway.new_id(cell)),
         events=(
             event(
@@ -139,6 +169,7 @@ def released(
                     "released_usd": money.usd(held.amount),
                 },
             ),
+            receipt.created,
         ),
         answer=None,
     )
@@ -149,18 +180,17 @@ def event(
 ) -> Event:
     """Something that happened to this inference."""
     named: dict[str, Json] = {"inference_id": str(job.inference_id), **facts}
-    return event_before_dispatch(gateway, job, event_type, now, named)
+    return event_before_dispatch(gateway, job.gathered.call, event_type, now, named)
 
 
 def event_before_dispatch(
-    gateway: Gateway, job: Job, event_type: EventType, now: datetime, facts: dict[str, Json]
+    gateway: Gateway, call: Call, event_type: EventType, now: datetime, facts: dict[str, Json]
 ) -> Event:
     """Something that happened to a call of which no inference came."""
-    payer = job.gathered.call.payer
     return Event(
-        event_id=EventId(gateway.new_id(identifiers.cell_of(payer.agent_id))),
-        tenant_id=payer.tenant_id,
-        agent_id=payer.agent_id,
+        event_id=EventId(gateway.new_id(identifiers.cell_of(call.payer.agent_id))),
+        tenant_id=call.payer.tenant_id,
+        agent_id=call.payer.agent_id,
         event_type=event_type,
         facts=facts,
         created_at=now,
@@ -172,13 +202,18 @@ def attempts_text(attempts: tuple[Attempt, ...]) -> str:
     return msgspec.json.encode(attempts).decode()
 
 
+def written(gateway: Gateway, receipt: Receipt) -> Written:
+    """Sign a receipt with the server's key."""
+    event_id = EventId(gateway.new_id(identifiers.cell_of(receipt.agent_id)))
+    return endings.written(receipt, by=gateway.signer, event_id=event_id)
+
+
 def _events_of_delivery(
     gateway: Gateway,
     job: Job,
     held: HeldOffer,
     delivered: Delivered,
     amount: UsdMicros,
-    receipt: SignedReceipt,
     now: datetime,
 ) -> tuple[Event, ...]:
     usage = delivered.metered.usage
@@ -199,46 +234,50 @@ def _events_of_delivery(
         "amount_usd": money.usd(amount),
         "held_usd": money.usd(held.amount),
     }
-    created: dict[str, Json] = {
-        "receipt_id": str(receipt.receipt_id),
-        "receipt_sha256": receipt.sha256,
-    }
     return (
         event(gateway, job, EventType.PROVIDER_RESPONDED, now, responded),
         event(gateway, job, EventType.LEDGER_DEBITED, now, debited),
-        event(gateway, job, EventType.RECEIPT_CREATED, now, created),
     )
 
 
 def _receipt(
-    job: Job, held: HeldOffer, delivered: Delivered, amount: UsdMicros, now: datetime
+    gateway: Gateway,
+    job: Job,
+    held: HeldOffer,
+    delivered: Delivered,
+    paid: Cost,
+    now: datetime,
 ) -> Receipt:
-    call, decided = job.gathered.call, job.decided
+    """What was delivered, whole or in part, is paid."""
+    is_whole = delivered.failure is None
     assert held.offer.prices is not None, "an offer without a price is never asked"
-    return Receipt(
-        receipt_id=job.receipt_id,
+    receipt = endings.of_job(
+        job,
+        outcome="succeeded" if is_whole else "failed",
+        billing_rule="answer_delivered" if is_whole else "part_delivered",
+        attempts=delivered.attempts,
+        now=now,
+    )
+    return replace(
+        receipt,
         inference_id=job.inference_id,
-        decision_id=None if decided is None else decided.decision_id,
-        tenant_id=call.payer.tenant_id,
-        agent_id=call.payer.agent_id,
-        model_asked=call.request.model,
+        failure=delivered.failure,
         model_served=held.offer.slug,
         offer=held.offer.slug,
         provider=held.offer.provider,
         usage=delivered.metered.usage,
         usage_source=delivered.metered.source,
         prices=_prices_used(held.offer.prices, delivered.metered.usage),
-        price_book_version=job.price_book_version,
-        cost=amount,
+        web_search_price=held.offer.prices.web_search,
+        cost=paid.total,
+        provider_cost=paid.provider,
+        margin=paid.margin,
+        margin_rate=gateway.settings.margin,
         held=held.amount,
+        paid_from=held.paid_from,
         transfer_id=held.transfer_id,
-        attempts=delivered.attempts,
-        policy_version=None if decided is None else decided.decision.policy_version,
-        ruleset_hash=None if decided is None else decided.decision.ruleset_hash,
-        prompt_hash=receipts.content_hash(job.salt, call.request.body),
         response_hash=delivered.response_hash,
         fields_not_carried=delivered_fields(job, held),
-        created_at=now,
     )
 
 
@@ -256,6 +295,7 @@ def _prices_used(listed: Prices, usage: Usage) -> dict[str, UsdMicrosPerMtok]:
         "cache_read": prices.cache_read,
         "cache_write": prices.cache_write,
         "cache_write_1h": prices.cache_write_1h,
+        "reasoning": prices.reasoning,
     }
     return {name: price for name, price in named.items() if price is not None}
 

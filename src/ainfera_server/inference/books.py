@@ -4,21 +4,27 @@ Everything is decided here, in memory, on rows that this transaction has locked;
 touches the database. What was decided is written afterwards, in a few statements.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
 from ainfera_server import identifiers
+from ainfera_server.accounts.store import Payer
 from ainfera_server.audit import chain
 from ainfera_server.audit.chain import Head, Link
 from ainfera_server.audit.events import Event
 from ainfera_server.audit.signing import Signer
-from ainfera_server.identifiers import AccountId, AgentId, TransferId
-from ainfera_server.inference import refusals
+from ainfera_server.contents.store import ContentRow
+from ainfera_server.identifiers import AccountId, AgentId, TenantId, TransferId
+from ainfera_server.inference import refusals, told_before
 from ainfera_server.inference.entries import (
+    Extended,
+    Extension,
     Held,
     Hold,
     NotActive,
+    PaidFrom,
     Recorded,
     Refusal,
     Refused,
@@ -28,8 +34,8 @@ from ainfera_server.inference.entries import (
 )
 from ainfera_server.inference.rows import (
     AccountRow,
-    DayRow,
     EntryRow,
+    ExtendedRow,
     InferenceEnd,
     InferenceRow,
     KeptAnswer,
@@ -40,31 +46,47 @@ from ainfera_server.inference.rows import (
     ResolvedState,
     TransferRow,
 )
+from ainfera_server.inference.windows import Limits, Windows
 from ainfera_server.money import UsdMicros
 from ainfera_server.wallet import caps, ledger
-from ainfera_server.wallet.caps import CapBroken, SpentDay
+from ainfera_server.wallet.caps import CapBroken, Lineage, Window, WindowKey
 from ainfera_server.wallet.ledger import Account, Shortfall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedTransfer:
-    """A transfer that is in the database."""
+    """A transfer that is in the database; `lineage` is None for a call outside of any session."""
 
+    tenant_id: TenantId
     agent_id: AgentId
-    wallet_id: AccountId
+    payer_id: AccountId
     counterpart_id: AccountId
     held: UsdMicros
     day: date
+    lineage: Lineage | None
     is_pending: bool
+
+    @property
+    def windows(self) -> tuple[WindowKey, ...]:
+        """Where it was counted, and where it stays counted after they have ended."""
+        return caps.windows(
+            tenant_id=self.tenant_id,
+            agent_id=self.agent_id,
+            day=self.day,
+            lineage=self.lineage,
+        )
+
+    def paid_from(self, payer: Payer) -> PaidFrom:
+        """Whose money it is."""
+        return "wallet" if self.payer_id == payer.wallet_id else "pool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What an agent's owner allows."""
+class Allowed:
+    """What a hold comes to: the account that pays and the windows, both with it set aside."""
 
-    status: str
-    per_call_cap: UsdMicros | None
-    daily_cap: UsdMicros | None
+    account: Account
+    windows: tuple[Window, ...]
 
 
 @dataclass(slots=True, kw_only=True)  # tidy: grows while a batch is decided
@@ -76,50 +98,83 @@ class NewRows:
     outcomes: list[OutcomeRow] = field(default_factory=list[OutcomeRow])
     outcome_ends: list[OutcomeEnd] = field(default_factory=list[OutcomeEnd])
     transfers: list[TransferRow] = field(default_factory=list[TransferRow])
+    extended: dict[TransferId, ExtendedRow] = field(default_factory=dict[TransferId, ExtendedRow])
     resolved: list[ResolvedRow] = field(default_factory=list[ResolvedRow])
     entries: list[EntryRow] = field(default_factory=list[EntryRow])
     receipts: list[ReceiptRow] = field(default_factory=list[ReceiptRow])
     answers: list[KeptAnswer] = field(default_factory=list[KeptAnswer])
+    contents: list[ContentRow] = field(default_factory=list[ContentRow])
     links: list[Link] = field(default_factory=list[Link])
 
 
 @dataclass(slots=True, kw_only=True)  # tidy: changes while a batch is decided
 class Books:
-    """The locked rows by their keys. A hold's day is today's, by the database's own date."""
+    """The locked rows by their keys; `lineages` are of the holds that stand in a tree of agents.
+
+    `known_refusals` are the payloads of events that a commit wrote of which nobody heard.
+    """
 
     signer: Signer
     heads: dict[AgentId, Head]
     limits: dict[AgentId, Limits]
     accounts: dict[AccountId, Account]
-    days: dict[tuple[AgentId, date], SpentDay]
-    today: dict[AgentId, date]
+    windows: Windows
+    lineages: dict[TransferId, Lineage]
     transfers: dict[TransferId, LockedTransfer]
-    known_refusals: frozenset[UUID] = frozenset()
+    known_refusals: Mapping[UUID, str] = field(default_factory=dict[UUID, str])
     new: NewRows = field(default_factory=NewRows)
     changed_accounts: set[AccountId] = field(default_factory=set[AccountId])
-    changed_days: set[tuple[AgentId, date]] = field(default_factory=set[tuple[AgentId, date]])
 
     def hold(self, entry: Hold) -> Held | Refused:
         """Set the money aside, or record why not. Again for the same id, it changes nothing."""
-        written = self.transfers.get(entry.inference.transfer_id)
+        row = entry.inference
+        written = self.transfers.get(row.transfer_id)
         if written is not None:
-            return Held(day=written.day)
+            return Held(day=written.day, paid_from=written.paid_from(entry.payer))
+        known = self.known_refusals.get(entry.refused_event_id)
+        if known is not None:
+            return Refused(why=told_before.why(known))
         if entry.replaces is not None:
-            self._release(entry.replaces, at=entry.inference.created_at, state="voided")
-        refusal = self._refusal(entry)
-        if refusal is not None:
-            if entry.refused_event_id not in self.known_refusals:
-                self._record_refusal(entry, refusal)
-            return Refused(why=refusal)
-        payer, row = entry.payer, entry.inference
-        amount = UsdMicros(row.amount_held)
-        day = self.today[payer.agent_id]
-        self._set_aside(entry, amount, day)
+            self._release(entry.replaces, at=row.created_at, state="voided")
+        allowed = self._allowed(entry)
+        if not isinstance(allowed, Allowed):
+            self._record_refusal(entry, allowed)
+            return Refused(why=allowed)
+        self._change(allowed.account)
+        self.windows.keep(allowed.windows)
+        transfer = self._write_transfer(entry, allowed.account)
         self.new.inferences.append(row)
         if entry.outcome is not None:
             self.new.outcomes.append(entry.outcome)
         self._link(entry.routed)
-        return Held(day=day)
+        return Held(day=transfer.day, paid_from=transfer.paid_from(entry.payer))
+
+    def extend(self, entry: Extension) -> Extended:
+        """Let a hold grow, where its owner allows that and nothing says no. Again, it is as it was.
+
+        It goes on counting where it was counted, and whoever paid pays.
+        """
+        transfer = self.transfers.get(entry.transfer_id)
+        if transfer is None:
+            return Extended(held=UsdMicros(0))
+        more = UsdMicros(entry.amount - transfer.held)
+        if not transfer.is_pending or more <= 0:
+            return Extended(held=transfer.held)
+        limits = self.limits[transfer.agent_id]
+        if not limits.may_exceed_hold or _not_one_call(limits, entry.amount) is not None:
+            return Extended(held=transfer.held)
+        account = ledger.hold(self.accounts[transfer.payer_id], more)
+        counted = self.windows.with_hold(transfer.windows, limits, more)
+        if isinstance(account, Shortfall) or isinstance(counted, CapBroken):
+            return Extended(held=transfer.held)
+        self._change(account)
+        self.windows.keep(counted)
+        self.transfers[entry.transfer_id] = replace(transfer, held=entry.amount)
+        cell = identifiers.cell_of(entry.transfer_id)
+        self.new.extended[entry.transfer_id] = ExtendedRow(
+            cell=cell, transfer_id=entry.transfer_id, amount_held=entry.amount
+        )
+        return Extended(held=entry.amount)
 
     def settle(self, entry: Settlement) -> Settled:
         """Post what the call cost, or release all of it; only the first to come does.
@@ -141,6 +196,8 @@ class Books:
             self.new.receipts.append(entry.receipt)
         if entry.answer is not None:
             self.new.answers.append(entry.answer)
+        if entry.content is not None:
+            self.new.contents.append(entry.content)
         for event in entry.events:
             self._link(event)
         return Settled(was_open=True)
@@ -148,43 +205,50 @@ class Books:
     def refuse(self, entry: Refusal) -> Recorded:
         """Record a call that nobody may answer."""
         if entry.event.event_id not in self.known_refusals:
-            self.new.outcomes.append(entry.outcome)
-            self._link(entry.event)
+            if entry.outcome is not None:
+                self.new.outcomes.append(entry.outcome)
+            if entry.receipt is not None:
+                self.new.receipts.append(entry.receipt)
+            for event in (entry.event, *entry.events):
+                self._link(event)
         return Recorded()
 
-    def _refusal(self, entry: Hold) -> WhyRefused | None:
-        payer = entry.payer
+    def _allowed(self, entry: Hold) -> Allowed | WhyRefused:
+        """What a hold would change, or what says no to it: caps first, then funds."""
+        payer, amount = entry.payer, UsdMicros(entry.inference.amount_held)
         limits = self.limits[payer.agent_id]
-        amount = UsdMicros(entry.inference.amount_held)
-        if limits.status != "active":
-            return NotActive()
-        broken = caps.per_call(limits.per_call_cap, amount)
+        broken = _not_one_call(limits, amount)
         if broken is not None:
             return broken
-        today = self.days[payer.agent_id, self.today[payer.agent_id]]
-        held_today = caps.hold(today, limits.daily_cap, amount)
-        if isinstance(held_today, CapBroken):
-            return held_today
-        held = ledger.hold(self.accounts[payer.wallet_id], amount)
-        return held if isinstance(held, Shortfall) else None
-
-    def _set_aside(self, entry: Hold, amount: UsdMicros, day: date) -> None:
-        payer, row = entry.payer, entry.inference
-        held = ledger.hold(self.accounts[payer.wallet_id], amount)
-        assert isinstance(held, Account), "funds were checked on the same locked row"
-        self._change(held)
-        key = (payer.agent_id, day)
-        day_after = caps.hold(self.days[key], self.limits[payer.agent_id].daily_cap, amount)
-        assert isinstance(day_after, SpentDay), "the cap was checked on the same locked row"
-        self._change_day(key, day_after)
-        self.transfers[row.transfer_id] = LockedTransfer(
+        keys = caps.windows(
+            tenant_id=payer.tenant_id,
             agent_id=payer.agent_id,
-            wallet_id=payer.wallet_id,
-            counterpart_id=payer.revenue_id,
-            held=amount,
-            day=day,
+            day=limits.today,
+            lineage=self.lineages.get(entry.inference.transfer_id),
+        )
+        counted = self.windows.with_hold(keys, limits, amount)
+        if isinstance(counted, CapBroken):
+            return counted
+        pool = None if limits.is_strict else self.accounts[payer.pool_id]
+        account = ledger.hold_from(self.accounts[payer.wallet_id], pool, amount)
+        if isinstance(account, Shortfall):
+            return account
+        return Allowed(account=account, windows=counted)
+
+    def _write_transfer(self, entry: Hold, account: Account) -> LockedTransfer:
+        payer, row = entry.payer, entry.inference
+        transfer = LockedTransfer(
+            tenant_id=payer.tenant_id,
+            agent_id=payer.agent_id,
+            payer_id=account.account_id,
+            counterpart_id=payer.provider_cost_id,
+            held=UsdMicros(row.amount_held),
+            day=self.limits[payer.agent_id].today,
+            lineage=self.lineages.get(row.transfer_id),
             is_pending=True,
         )
+        self.transfers[row.transfer_id] = transfer
+        kept = None if transfer.lineage is None else caps.encode_lineage(transfer.lineage)
         self.new.transfers.append(
             TransferRow(
                 cell=row.cell,
@@ -192,30 +256,34 @@ class Books:
                 tenant_id=row.tenant_id,
                 agent_id=row.agent_id,
                 kind="inference",
-                debit_account_id=payer.wallet_id,
-                credit_account_id=payer.revenue_id,
-                amount_held=amount,
+                debit_account_id=transfer.payer_id,
+                credit_account_id=transfer.counterpart_id,
+                amount_held=transfer.held,
                 state="pending",
                 inference_id=row.inference_id,
-                day=day,
+                day=transfer.day,
+                subagents=kept,
                 memo=row.offer_slug,
                 created_at=row.created_at,
                 expires_at=entry.expires_at,
             )
         )
+        return transfer
 
     def _post(self, entry: Settlement, transfer: LockedTransfer, cost: UsdMicros) -> None:
-        agent_id = entry.payer.agent_id
-        wallet, debit = ledger.settle(self.accounts[transfer.wallet_id], transfer.held, cost)
-        revenue, credit = ledger.credit(self.accounts[transfer.counterpart_id], cost)
-        self._change(wallet)
-        self._change(revenue)
-        key = (agent_id, transfer.day)
-        self._change_day(key, caps.settle(self.days[key], transfer.held, cost))
-        for entry_id, side in zip(entry.entry_ids, (debit, credit), strict=True):
+        """Take the cost from who pays; the provider gets its part, and what is left is ours."""
+        assert 0 <= entry.margin <= cost, "a margin is a part of the cost"
+        payer, debit = ledger.settle(self.accounts[transfer.payer_id], transfer.held, cost)
+        self._change(payer)
+        sides = [debit, self._credit(transfer.counterpart_id, UsdMicros(cost - entry.margin))]
+        if entry.margin > 0:
+            sides.append(self._credit(entry.payer.revenue_id, entry.margin))
+        self.windows.settle(transfer.windows, transfer.held, cost)
+        assert len(entry.entry_ids) >= len(sides), "each side of a transfer has an id of its own"
+        for entry_id, side in zip(entry.entry_ids, sides, strict=False):
             self.new.entries.append(
                 EntryRow(
-                    cell=identifiers.cell_of(agent_id),
+                    cell=identifiers.cell_of(side.account_id),
                     account_id=side.account_id,
                     account_version=side.account_version,
                     entry_id=entry_id,
@@ -229,13 +297,17 @@ class Books:
             )
         self._resolve(entry.transfer_id, state="posted", at=entry.end.completed_at, posted=cost)
 
+    def _credit(self, account_id: AccountId, amount: UsdMicros) -> ledger.Entry:
+        account, entry = ledger.credit(self.accounts[account_id], amount)
+        self._change(account)
+        return entry
+
     def _release(self, transfer_id: TransferId, *, at: datetime, state: ResolvedState) -> None:
         transfer = self.transfers[transfer_id]
         if not transfer.is_pending:
             return
-        self._change(ledger.release(self.accounts[transfer.wallet_id], transfer.held))
-        key = (transfer.agent_id, transfer.day)
-        self._change_day(key, caps.release(self.days[key], transfer.held))
+        self._change(ledger.release(self.accounts[transfer.payer_id], transfer.held))
+        self.windows.release(transfer.windows, transfer.held)
         self._resolve(transfer_id, state=state, at=at, posted=None)
 
     def _resolve(
@@ -264,7 +336,9 @@ class Books:
             self.new.outcome_ends.append(refusals.outcome_end(entry.inference, why))
         if entry.replaces is not None:
             self.new.inference_ends.append(refusals.inference_end(entry.inference, why))
+        self.new.receipts.append(refusals.receipt_row(entry, why, self.signer))
         self._link(refusals.event(entry, why))
+        self._link(refusals.receipt_event(entry, why, self.signer))
 
     def _link(self, event: Event) -> None:
         link = chain.link(self.heads[event.agent_id], event, self.signer)
@@ -274,10 +348,6 @@ class Books:
     def _change(self, account: Account) -> None:
         self.accounts[account.account_id] = account
         self.changed_accounts.add(account.account_id)
-
-    def _change_day(self, key: tuple[AgentId, date], day: SpentDay) -> None:
-        self.days[key] = day
-        self.changed_days.add(key)
 
     def account_rows(self) -> list[AccountRow]:
         """The accounts that changed, as they are now."""
@@ -293,15 +363,9 @@ class Books:
             for account_id in sorted(self.changed_accounts)
         ]
 
-    def day_rows(self) -> list[DayRow]:
-        """The days that changed, as they are now."""
-        return [
-            DayRow(
-                cell=identifiers.cell_of(agent_id),
-                agent_id=agent_id,
-                day=day,
-                posted=self.days[agent_id, day].posted,
-                pending=self.days[agent_id, day].pending,
-            )
-            for agent_id, day in sorted(self.changed_days)
-        ]
+
+def _not_one_call(limits: Limits, amount: UsdMicros) -> NotActive | CapBroken | None:
+    """What forbids a call of this size, whatever was spent before."""
+    if limits.status != "active":
+        return NotActive()
+    return caps.per_call(limits.per_call_cap, amount)

@@ -8,6 +8,7 @@ from ainfera_server.accounts.store import Payer
 from ainfera_server.conversation import Request
 from ainfera_server.dialects.sides import ServerSide
 from ainfera_server.routing.task_type import ResolvedTaskType
+from ainfera_server.wallet.caps import Branch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Call:
     `received_at_s` is monotonic time; `created_at` is the moment for people and for the record.
     `idempotency_scope` is None when the caller sent no key. `vendor_headers` are for the vendor
     whose dialect the caller speaks, names in lower case; they go with a body that is relayed.
+    `branch` is where in a tree of agents the call stands, None when it does not say.
     """
 
     payer: Payer
@@ -28,6 +30,7 @@ class Call:
     created_at: datetime
     received_at_s: float
     idempotency_scope: str | None = None
+    branch: Branch | None = None
     vendor_headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

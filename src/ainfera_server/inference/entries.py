@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.events import Event
-from ainfera_server.identifiers import EventId, TransferId
+from ainfera_server.contents.store import ContentRow
+from ainfera_server.identifiers import EventId, ReceiptId, TransferId
 from ainfera_server.inference.rows import (
     InferenceEnd,
     InferenceRow,
@@ -16,8 +18,10 @@ from ainfera_server.inference.rows import (
     ReceiptRow,
 )
 from ainfera_server.money import UsdMicros
-from ainfera_server.wallet.caps import CapBroken
+from ainfera_server.wallet.caps import Branch, CapBroken
 from ainfera_server.wallet.ledger import Shortfall
+
+PaidFrom = Literal["wallet", "pool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class Hold:
 
     The first hold of a routed call carries its outcome row, so that the two cannot part.
     A hold for a later offer names the one it `replaces`, which is released in the same write.
+    `branch` is None for a call that does not say where in a tree of agents it stands.
     """
 
     payer: Payer
@@ -35,6 +40,8 @@ class Hold:
     expires_at: datetime
     routed: Event
     refused_event_id: EventId
+    refused_receipt_id: ReceiptId
+    branch: Branch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,7 @@ class Held:
     """The money is set aside, on this day of the database's clock."""
 
     day: date
+    paid_from: PaidFrom = "wallet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,9 @@ class Refused:
 class Settlement:
     """Say what an inference cost, and let go of the rest of its hold.
 
-    `cost` None releases the whole hold: nothing was delivered.
+    `cost` is all that the caller pays, `margin` the part of it that no provider gets. None releases
+    the whole hold: nothing was delivered. Each account that money goes out of or into takes one of
+    the `entry_ids`, of which a third is needed only where there is a margin.
     """
 
     payer: Payer
@@ -72,9 +82,11 @@ class Settlement:
     end: InferenceEnd
     outcome: OutcomeEnd | None
     receipt: ReceiptRow | None
-    entry_ids: tuple[UUID, UUID]
+    entry_ids: tuple[UUID, ...]
     events: tuple[Event, ...]
     answer: KeptAnswer | None
+    margin: UsdMicros = UsdMicros(0)
+    content: ContentRow | None = None
     is_expiry: bool = False
 
 
@@ -86,12 +98,30 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Record a routed call that nobody may answer: its outcome and its event."""
+class Extension:
+    """Set aside more for a call that costs more than was held; `amount` is the new total."""
 
     payer: Payer
-    outcome: OutcomeRow
+    transfer_id: TransferId
+    amount: UsdMicros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """So much is set aside now; a wallet or a cap that says no leaves it as it was."""
+
+    held: UsdMicros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Record a call that nobody may answer; `events` follow the first, in their order."""
+
+    payer: Payer
+    outcome: OutcomeRow | None
     event: Event
+    receipt: ReceiptRow | None = None
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +129,5 @@ class Recorded:
     """The refusal is written."""
 
 
-Entry = Hold | Settlement | Refusal
-Result = Held | Refused | Settled | Recorded
+Entry = Hold | Settlement | Extension | Refusal
+Result = Held | Refused | Settled | Extended | Recorded

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 from ainfera_server import settings
 from ainfera_server.catalog import pricing, token_counts
 from ainfera_server.catalog.offers import Offer
-from ainfera_server.conversation import Image, Request
-from ainfera_server.errors import Invalid, ModelUnavailable, NotCarried, ToolsNotSupported
+from ainfera_server.conversation import Json, Request
+from ainfera_server.errors import (
+    CapExceeded,
+    Invalid,
+    ModelUnavailable,
+    NotCarried,
+    ToolsNotSupported,
+)
 from ainfera_server.gateway import Gateway
+from ainfera_server.inference import suitable
 from ainfera_server.inference.call import Call
+from ainfera_server.inference.suitable import Needs
 from ainfera_server.routing import policy, targets
 from ainfera_server.routing.policy import AgentLimits, NotAPolicy
 from ainfera_server.routing.snapshot import Candidate, Policy, Snapshot
-
-TOOLS = "tools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +47,18 @@ class Gathered:
     max_tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a request asks of a backend."""
-
-    tools: bool
-    images: bool
-    input_tokens: int
-
-
 def gather(gateway: Gateway, call: Call) -> Gathered:
     """Read catalog, health and policy for a call.
 
-    Raises Invalid for a hint that means nothing, and ModelUnavailable or ToolsNotSupported for a
-    pinned model that cannot answer here.
+    Raises Invalid for a hint that means nothing, CapExceeded for a pinned model that the owner does
+    not allow, and ModelUnavailable or ToolsNotSupported for one that cannot answer here.
     """
     request = call.request
     max_tokens = request.max_tokens or gateway.settings.output_tokens_default
     wanted = (
         _routed(gateway, call, max_tokens)
         if targets.is_routed(request.model)
-        else _pinned(gateway, request)
+        else _pinned(gateway, call, max_tokens)
     )
     return Gathered(
         call=call,
@@ -72,8 +69,12 @@ def gather(gateway: Gateway, call: Call) -> Gathered:
 
 
 def _routed(gateway: Gateway, call: Call, max_tokens: int) -> Routed:
-    needed = needs(call.request)
-    able = {offer.slug: offer for offer in gateway.enrolled_offers if can_take(offer, needed)}
+    needed = suitable.needs(call.request)
+    able = {
+        offer.slug: offer
+        for offer in gateway.enrolled_offers
+        if suitable.can_take(offer, needed) and suitable.is_allowed(call.payer, offer)
+    }
     input_tokens = needed.input_tokens
     snapshot = Snapshot(
         task_type=call.task_type.task_type,
@@ -124,20 +125,24 @@ def _candidate(gateway: Gateway, offer: Offer, input_tokens: int) -> Candidate:
     )
 
 
-def _pinned(gateway: Gateway, request: Request) -> Pinned:
+def _pinned(gateway: Gateway, call: Call, max_tokens: int) -> Pinned:
+    request = call.request
     named = gateway.catalog.offers_for(request.model)
     if not named:
         raise _unavailable(request.model, None, "is not in the catalog")
-    keyed = tuple(offer for offer in named if offer.provider in gateway.endpoints)
+    allowed = tuple(offer for offer in named if suitable.is_allowed(call.payer, offer))
+    if not allowed:
+        raise _not_allowed(gateway, call, named, max_tokens)
+    keyed = tuple(offer for offer in allowed if offer.provider in gateway.endpoints)
     if not keyed:
-        providers = ", ".join(sorted({offer.provider for offer in named}))
-        raise _unavailable(request.model, named[0].provider, f"needs a key for {providers}")
+        providers = ", ".join(sorted({offer.provider for offer in allowed}))
+        raise _unavailable(request.model, allowed[0].provider, f"needs a key for {providers}")
     ready = tuple(offer for offer in keyed if _can_be_bought(offer))
     if not ready:
         why = "has no known price, or is switched off, and nothing is served unpriced"
         raise _unavailable(request.model, keyed[0].provider, why)
-    needed = needs(request)
-    able = tuple(offer for offer in ready if missing_ability(offer, needed) is None)
+    needed = suitable.needs(request)
+    able = tuple(offer for offer in ready if suitable.missing_ability(offer, needed) is None)
     if not able:
         raise _not_able(ready[0], request, needed)
     now_s = gateway.monotonic()
@@ -145,45 +150,58 @@ def _pinned(gateway: Gateway, request: Request) -> Pinned:
     return Pinned(offers=healthy or able)
 
 
+def _not_allowed(
+    gateway: Gateway, call: Call, named: tuple[Offer, ...], max_tokens: int
+) -> CapExceeded:
+    """Say what the owner allows; nothing about money remains or comes back by itself."""
+    payer, request = call.payer, call.request
+    is_about_the_provider = any(suitable.model_is_allowed(payer, offer) for offer in named)
+    allowed = payer.allowed_providers if is_about_the_provider else payer.allowed_models
+    most_of = suitable.most_it_may_cost(
+        gateway,
+        request,
+        input_tokens_most=token_counts.most_input_tokens(request),
+        max_tokens=max_tokens,
+    )
+    facts: dict[str, Json] = {
+        "allowed": list(allowed or ()),
+        "cheapest_feasible_model": suitable.cheapest(
+            suitable.worth_naming(gateway, payer, request), most_of
+        ),
+        "remaining_usd": None,
+        "resets_at": None,
+    }
+    change = "PATCH /v1/agents/{id}/spend-policy changes it."
+    if is_about_the_provider:
+        refused = {one.provider for one in named if suitable.model_is_allowed(payer, one)}
+        return CapExceeded(
+            f"The agent's owner does not allow the provider of {request.model!r}:"
+            f" {', '.join(sorted(refused))}. {change}",
+            reason="provider_not_allowed",
+            model=request.model,
+            **facts,
+        )
+    return CapExceeded(
+        f"The agent's owner does not allow the model {request.model!r}. {change}",
+        reason="model_not_allowed",
+        model=request.model,
+        **facts,
+    )
+
+
 def _can_be_bought(offer: Offer) -> bool:
     return offer.status == "active" and offer.prices is not None
 
 
 def _not_able(offer: Offer, request: Request, needed: Needs) -> ToolsNotSupported | NotCarried:
-    missing = missing_ability(offer, needed)
-    kind = ToolsNotSupported if missing == TOOLS else NotCarried
+    missing = suitable.missing_ability(offer, needed)
+    kind = ToolsNotSupported if missing == suitable.TOOLS else NotCarried
     return kind(
         f"The backend of {request.model!r} does not take {missing}."
         " Leave that out, or ask for ainfera-inference.",
         backend=offer.slug,
         hint="Ask for ainfera-inference and only backends that can are considered.",
     )
-
-
-def needs(request: Request) -> Needs:
-    """Read what a request asks of a backend."""
-    return Needs(
-        tools=bool(request.tools),
-        images=any(isinstance(part, Image) for one in request.messages for part in one.parts),
-        input_tokens=token_counts.estimated_input_tokens(request),
-    )
-
-
-def can_take(offer: Offer, needed: Needs) -> bool:
-    """Whether a backend can take a request, as far as one can tell before it is asked."""
-    window = offer.context_window or offer.model.context_window
-    fits = window is None or needed.input_tokens <= window
-    return fits and missing_ability(offer, needed) is None
-
-
-def missing_ability(offer: Offer, needed: Needs) -> str | None:
-    """What the request needs that the offer's backend has not; None when it has all."""
-    abilities = offer.model.capabilities
-    if needed.tools and "tools" not in abilities:
-        return TOOLS
-    if needed.images and "vision" not in abilities:
-        return "images"
-    return None
 
 
 def _unavailable(model: str, provider: str | None, why: str) -> ModelUnavailable:

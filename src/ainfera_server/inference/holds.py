@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ainfera_server import identifiers, money
@@ -19,7 +19,7 @@ from ainfera_server.inference import alternatives, bill, record
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
-from ainfera_server.inference.entries import Hold
+from ainfera_server.inference.entries import Extension, Hold
 from ainfera_server.inference.job import HeldOffer, Job
 from ainfera_server.inference.rows import InferenceRow
 from ainfera_server.money import UsdMicros
@@ -49,11 +49,7 @@ async def held(
     attempts: tuple[Attempt, ...],
 ) -> HeldOffer:
     """Set aside the most that the offer's answer may cost."""
-    assert offer.prices is not None, "an offer without a price is never asked"
-    # Not the offer's own limit, which may be lower: a relayed body keeps the caller's.
-    amount = pricing.most_it_may_cost(
-        job.gathered.input_tokens_most, job.gathered.max_tokens, offer.prices
-    )
+    amount = _most(gateway, job, offer)
     entry = _entry(gateway, job, offer, amount, failed, attempts)
     held_offer = HeldOffer(
         offer=offer,
@@ -63,12 +59,37 @@ async def held(
     )
     try:
         cheapest = functools.partial(alternatives.cheapest_within, gateway, job)
-        await record.hold(gateway, entry, alternative=cheapest)
+        held = await record.hold(gateway, entry, alternative=cheapest)
     except asyncio.CancelledError:
         # The journal writes it all the same, and then gives it back.
         await released(gateway, job, held_offer, "client_left", attempts)
         raise
-    return held_offer
+    return replace(held_offer, paid_from=held.paid_from)
+
+
+async def extended(gateway: Gateway, job: Job, held: HeldOffer, amount: UsdMicros) -> HeldOffer:
+    """Set aside `amount` in all for an answer that costs more than was held, if nothing says no.
+
+    Only an owner who allows it lets a hold grow; otherwise it stays what it was.
+    """
+    payer = job.gathered.call.payer
+    extension = Extension(payer=payer, transfer_id=held.transfer_id, amount=amount)
+    grown = await record.extend(gateway, extension)
+    return replace(held, amount=grown.held)
+
+
+def _most(gateway: Gateway, job: Job, offer: Offer) -> UsdMicros:
+    """The most that an answer may cost the caller: what the provider may charge, and our margin."""
+    assert offer.prices is not None, "an offer without a price is never asked"
+    # Not the offer's own limit, which may be lower: a relayed body keeps the caller's.
+    most = pricing.most_it_may_cost(
+        job.gathered.input_tokens_most,
+        job.gathered.max_tokens,
+        offer.prices,
+        web_searches_max=job.gathered.call.request.web_searches_max,
+        context_window=offer.context_window or offer.model.context_window,
+    )
+    return UsdMicros(most + pricing.margin(most, gateway.settings.margin))
 
 
 def _entry(
@@ -80,7 +101,7 @@ def _entry(
     attempts: tuple[Attempt, ...],
 ) -> Hold:
     call, decided = job.gathered.call, job.decided
-    payer = call.payer
+    payer, branch = call.payer, call.branch
     cell = identifiers.cell_of(payer.agent_id)
     now = gateway.now()
     is_first = failed is None
@@ -106,6 +127,9 @@ def _entry(
         amount_held=amount,
         attempts=bill.attempts_text(attempts),
         created_at=call.created_at if is_first else now,
+        session_id=None if branch is None else branch.session,
+        node=None if branch is None else branch.node,
+        parent_node=None if branch is None else branch.parent,
     )
     return Hold(
         payer=payer,
@@ -117,6 +141,8 @@ def _entry(
             gateway, job, EventType.INFERENCE_ROUTED, now, _routed_facts(job, row, failed)
         ),
         refused_event_id=EventId(gateway.new_id(cell)),
+        refused_receipt_id=job.receipt_id,
+        branch=branch,
     )
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ainfera_server import money
+from ainfera_server.audit.receipts import PaidFrom, Receipt
 from ainfera_server.catalog.offers import Offer
+from ainfera_server.conversation import Json
 from ainfera_server.dialects.sides import Envelope
 from ainfera_server.identifiers import DecisionId, InferenceId, ReceiptId, TransferId
 from ainfera_server.inference.gather import Gathered
 from ainfera_server.money import UsdMicros
 from ainfera_server.routing import decision as decisions
+from ainfera_server.routing import snapshot as snapshots
 from ainfera_server.routing.decision import Decision
 
 
@@ -50,6 +53,7 @@ class HeldOffer:
     transfer_id: TransferId
     amount: UsdMicros
     is_relayed: bool
+    paid_from: PaidFrom = "wallet"
 
 
 def coverage_cell(job: Job, offer: Offer) -> str:
@@ -62,6 +66,29 @@ def coverage_cell(job: Job, offer: Offer) -> str:
 def decision_hash(decided: Decided) -> str:
     """Commit to a decision and to all that it knew."""
     return hashlib.sha256(decided.snapshot + decisions.encode(decided.decision)).hexdigest()
+
+
+def read_up(job: Job) -> dict[str, Json]:
+    """What a caller who got no answer is told beside the reason: which receipt says so.
+
+    With the salt the receipt can be compared with what was asked.
+    """
+    return {"receipt_id": str(job.receipt_id), "content_salt": job.salt.hex()}
+
+
+def with_decision(receipt: Receipt, decided: Decided) -> Receipt:
+    """Say on a receipt what was decided, and commit to all of it."""
+    decision = decided.decision
+    return replace(
+        receipt,
+        decision_id=decided.decision_id,
+        decision_hash=decision_hash(decided),
+        policy_version=decision.policy_version,
+        ruleset_hash=decision.ruleset_hash,
+        rule_fired=decision.rule_fired,
+        seed=decision.seed,
+        propensity=snapshots.optional_decimal_text(decision.propensity),
+    )
 
 
 def envelope(job: Job, offer: Offer, cost: UsdMicros | None) -> Envelope:

@@ -1,17 +1,20 @@
 """How the journal's batches become one transaction: lock in one order, decide, write."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.signing import Signer
+from ainfera_server.contents import store as contents_store
 from ainfera_server.errors import AinferaError
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import AccountId, AgentId, EventId, TransferId
-from ainfera_server.inference import refusals, store
+from ainfera_server.inference import counted, refusals, store
 from ainfera_server.inference.books import Books, LockedTransfer
 from ainfera_server.inference.entries import (
     Entry,
+    Extended,
+    Extension,
     Held,
     Hold,
     Refusal,
@@ -52,6 +55,13 @@ async def settle(gateway: Gateway, entry: Settlement) -> Settled:
     return result
 
 
+async def extend(gateway: Gateway, entry: Extension) -> Extended:
+    """Set aside more for a call that costs more, durably, where that is allowed."""
+    result = await gateway.finish(gateway.journal.write(entry))
+    assert isinstance(result, Extended), "a hold grows or stays as it was"
+    return result
+
+
 async def refuse(gateway: Gateway, entry: Refusal, problem: AinferaError) -> None:
     """Record a call that nobody may answer."""
     await gateway.finish(gateway.journal.write(entry))
@@ -71,7 +81,8 @@ def writes(signer: Signer) -> Write[Entry, Result]:
             )
         results = [_fold(books, entry) for entry in entries]
         await store.write_new(connection, books.new)
-        await store.write_totals(connection, books.account_rows(), books.day_rows())
+        await store.write_totals(connection, books.account_rows(), books.windows)
+        await contents_store.write_contents(connection, books.new.contents)
         await audit_store.write_links(connection, books.new.links)
         return results
 
@@ -84,6 +95,8 @@ def _fold(books: Books, entry: Entry) -> Result:
             return books.hold(entry)
         case Settlement():
             return books.settle(entry)
+        case Extension():
+            return books.extend(entry)
         case Refusal():
             return books.refuse(entry)
         case _:
@@ -91,27 +104,24 @@ def _fold(books: Books, entry: Entry) -> Result:
 
 
 async def _open_books(connection: Connection, entries: Sequence[Entry], signer: Signer) -> Books:
-    """Lock everything the batch touches: chains, transfers, accounts, days."""
-    agents = {entry.payer.agent_id: entry.payer.tenant_id for entry in entries}
-    holds = [entry for entry in entries if isinstance(entry, Hold)]
+    """Lock everything the batch touches: chains, transfers, accounts, windows."""
+    agents = {entry.payer.agent_id for entry in entries}
+    spends = [entry for entry in entries if isinstance(entry, Hold | Extension)]
+    holds = [entry for entry in spends if isinstance(entry, Hold)]
     heads = await audit_store.lock_heads(connection, agents)
+    lineages = await counted.lineages(connection, holds)
     transfers = await _known_transfers(connection, entries)
-    payers = {entry.payer.agent_id: entry.payer.tenant_id for entry in holds}
-    limits = await store.limits_of_agents(connection, payers) if holds else {}
-    accounts = await store.lock_accounts(connection, _accounts(holds, transfers.values()))
-    todays = await store.open_days(connection, payers, limits) if holds else {}
-    today = {agent_id: one.day for agent_id, one in todays.items()}
-    days = {(agent_id, one.day): one for agent_id, one in todays.items()}
-    earlier = {(one.agent_id, one.day) for one in transfers.values() if one.is_pending} - set(days)
-    if earlier:
-        days |= await store.lock_days(connection, earlier)
+    accounts = await store.lock_accounts(connection, _accounts(entries, transfers))
+    spenders = {entry.payer.agent_id for entry in spends}
+    limits = await store.limits_of_agents(connection, spenders) if spenders else {}
+    windows = await counted.windows(connection, holds, lineages, limits, transfers.values())
     return Books(
         signer=signer,
         heads=heads,
         limits=limits,
         accounts=accounts,
-        days=days,
-        today=today,
+        windows=windows,
+        lineages=lineages,
         transfers=transfers,
     )
 
@@ -126,7 +136,7 @@ async def _known_transfers(
                 wanted.add(entry.inference.transfer_id)
                 if entry.replaces is not None:
                     wanted.add(entry.replaces)
-            case Settlement():
+            case Settlement() | Extension():
                 wanted.add(entry.transfer_id)
             case Refusal():
                 pass
@@ -144,16 +154,35 @@ def _refusals(entries: Iterable[Entry]) -> dict[EventId, AgentId]:
                 found[entry.refused_event_id] = entry.payer.agent_id
             case Refusal():
                 found[entry.event.event_id] = entry.payer.agent_id
-            case Settlement():
+            case Settlement() | Extension():
                 pass
             case _:
                 assert_never(entry)
     return found
 
 
-def _accounts(holds: Iterable[Hold], transfers: Iterable[LockedTransfer]) -> set[AccountId]:
-    wanted = {entry.payer.wallet_id for entry in holds}
-    for transfer in transfers:
-        if transfer.is_pending:
-            wanted |= {transfer.wallet_id, transfer.counterpart_id}
+def _accounts(
+    entries: Iterable[Entry], transfers: Mapping[TransferId, LockedTransfer]
+) -> set[AccountId]:
+    """Whoever may pay for a hold, whoever paid for one that ends, and who then gets the money."""
+    wanted = {one.payer_id for one in transfers.values() if one.is_pending}
+    for entry in entries:
+        match entry:
+            case Hold():
+                wanted |= {entry.payer.wallet_id, entry.payer.pool_id}
+            case Settlement(cost=int()):
+                wanted |= _earners(entry, transfers.get(entry.transfer_id))
+            case Settlement() | Extension() | Refusal():
+                pass
+            case _:
+                assert_never(entry)
     return wanted
+
+
+def _earners(entry: Settlement, transfer: LockedTransfer | None) -> set[AccountId]:
+    earners = {entry.payer.provider_cost_id}
+    if transfer is not None:
+        earners.add(transfer.counterpart_id)
+    if entry.margin > 0:
+        earners.add(entry.payer.revenue_id)
+    return earners

@@ -1,17 +1,20 @@
 """Finish what a dead process began: holds past their time are released, once, by any process."""
 
 import asyncio
+from datetime import datetime
 
 from ainfera_server import identifiers
-from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.events import Event, EventType
 from ainfera_server.gateway import Gateway
-from ainfera_server.identifiers import EventId
-from ainfera_server.inference import record, store
+from ainfera_server.identifiers import EventId, ReceiptId
+from ainfera_server.inference import endings, record, store
 from ainfera_server.inference.entries import Settlement
 from ainfera_server.inference.rows import InferenceEnd, OutcomeEnd
 from ainfera_server.inference.store import ExpiredHold
 from ainfera_server.postgres import pool as pools
+
+STEPS_MAX = 1_000
+"""How often the clock deletes some answers before it leaves the rest to the next round."""
 
 
 async def expired_holds(gateway: Gateway) -> int:
@@ -28,9 +31,11 @@ async def expired_holds(gateway: Gateway) -> int:
 
 
 async def expired_answers(gateway: Gateway) -> None:
-    """Delete stored answers whose time is over."""
-    async with pools.transaction(gateway.pools.writer) as connection:
-        await store.forget_expired_idempotency(connection)
+    """Delete stored answers whose time is over, some in each transaction."""
+    for _ in range(STEPS_MAX):
+        async with pools.transaction(gateway.pools.writer) as connection:
+            if await store.forget_expired_idempotency(connection) == 0:
+                return
 
 
 async def _expired(gateway: Gateway, one: ExpiredHold) -> None:
@@ -40,46 +45,49 @@ async def _expired(gateway: Gateway, one: ExpiredHold) -> None:
 
 
 def _expiry(gateway: Gateway, one: ExpiredHold) -> Settlement:
-    cell = identifiers.cell_of(one.agent_id)
-    now = gateway.now()
+    cell = identifiers.cell_of(one.payer.agent_id)
+    now, known = gateway.now(), one.known
+    receipt = endings.written(
+        endings.expired(known, receipt_id=ReceiptId(gateway.new_id(cell)), now=now),
+        by=gateway.signer,
+        event_id=EventId(gateway.new_id(cell)),
+    )
     outcome = None
-    if one.decision_id is not None:
+    if known.decision_id is not None:
         outcome = OutcomeEnd(
-            cell=cell, id=one.decision_id, outcome_status="failed_other", completed_at=now
+            cell=cell, id=known.decision_id, outcome_status="failed_other", completed_at=now
         )
     return Settlement(
-        payer=Payer(
-            tenant_id=one.tenant_id,
-            agent_id=one.agent_id,
-            wallet_id=one.wallet_id,
-            revenue_id=one.revenue_id,
-        ),
-        transfer_id=one.transfer_id,
+        payer=one.payer,
+        transfer_id=known.transfer_id,
         cost=None,
         end=InferenceEnd(
             cell=cell,
-            inference_id=one.inference_id,
+            inference_id=known.inference_id,
             status="failed",
-            attempts=one.attempts,
+            attempts=known.attempts,
             failure="expired",
+            receipt_id=receipt.row.receipt_id,
             completed_at=now,
         ),
         outcome=outcome,
-        receipt=None,
-        entry_ids=(gateway.new_id(cell), gateway.new_id(cell)),
-        events=(
-            Event(
-                event_id=EventId(gateway.new_id(cell)),
-                tenant_id=one.tenant_id,
-                agent_id=one.agent_id,
-                event_type=EventType.INFERENCE_EXPIRED,
-                facts={
-                    "inference_id": str(one.inference_id),
-                    "transfer_id": str(one.transfer_id),
-                },
-                created_at=now,
-            ),
-        ),
+        receipt=receipt.row,
+        entry_ids=(),
+        events=(_expired_event(gateway, one, now), receipt.created),
         answer=None,
         is_expiry=True,
+    )
+
+
+def _expired_event(gateway: Gateway, one: ExpiredHold, now: datetime) -> Event:
+    return Event(
+        event_id=EventId(gateway.new_id(identifiers.cell_of(one.payer.agent_id))),
+        tenant_id=one.payer.tenant_id,
+        agent_id=one.payer.agent_id,
+        event_type=EventType.INFERENCE_EXPIRED,
+        facts={
+            "inference_id": str(one.known.inference_id),
+            "transfer_id": str(one.known.transfer_id),
+        },
+        created_at=now,
     )

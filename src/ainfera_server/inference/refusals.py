@@ -7,15 +7,42 @@ from typing import assert_never
 from ainfera_server import money
 from ainfera_server.audit import events
 from ainfera_server.audit.events import Event, EventType
+from ainfera_server.audit.signing import Signer
 from ainfera_server.conversation import Json
 from ainfera_server.errors import AgentNotActive, AinferaError, CapExceeded, InsufficientFunds
+from ainfera_server.identifiers import EventId
+from ainfera_server.inference import endings
+from ainfera_server.inference.endings import Written
 from ainfera_server.inference.entries import Hold, NotActive, WhyRefused
-from ainfera_server.inference.rows import InferenceEnd, InferenceRow, OutcomeEnd, OutcomeRow
+from ainfera_server.inference.rows import (
+    InferenceEnd,
+    InferenceRow,
+    OutcomeEnd,
+    OutcomeRow,
+    ReceiptRow,
+)
 from ainfera_server.money import UsdMicros
-from ainfera_server.wallet.caps import CapBroken
+from ainfera_server.wallet.caps import CapBroken, Reason
 from ainfera_server.wallet.ledger import Shortfall
 
 FAILED_PRE_DISPATCH = "failed_pre_dispatch"
+
+OF_AGENT = "PATCH /v1/agents/{id}/spend-policy changes it."
+OF_TENANT = "PATCH /v1/tenants/{id}/spend-policy changes it."
+CAPS: Mapping[Reason, tuple[str, str, str]] = {
+    "per_call_cap_exceeded": ("cap on one call", "", OF_AGENT),
+    "daily_cap_exceeded": ("daily cap", "", OF_AGENT),
+    "monthly_cap_exceeded": ("monthly cap", "", OF_AGENT),
+    "session_cap_exceeded": ("session's cap", "until another session begins", OF_AGENT),
+    "subagent_cap_exceeded": (
+        "subagent's cap",
+        "for good, while the agent above it can go on",
+        OF_AGENT,
+    ),
+    "tenant_daily_cap_exceeded": ("daily cap of all agents together", "", OF_TENANT),
+    "tenant_monthly_cap_exceeded": ("monthly cap of all agents together", "", OF_TENANT),
+}
+"""What each cap is called, how long its rest lasts where it never resets, and what to do."""
 
 
 def error(
@@ -25,9 +52,9 @@ def error(
     match why:
         case Shortfall():
             return InsufficientFunds(
-                f"The wallet has {money.usd(why.available)} USD to spend, and this call may cost"
-                f" up to {money.usd(why.needed)} USD. Top it up with POST /v1/wallets/topup.",
+                _sentence_of_funds(why),
                 model=model,
+                reason=why.reason,
                 cheapest_feasible_model=alternative(why.available),
                 **_numbers(why),
             )
@@ -43,6 +70,16 @@ def error(
             return AgentNotActive("The agent is not active. Its owner can make it so again.")
         case _:
             assert_never(why)
+
+
+def receipt_row(entry: Hold, why: WhyRefused, signer: Signer) -> ReceiptRow:
+    """The signed receipt of a refusal."""
+    return _written(entry, why, signer).row
+
+
+def receipt_event(entry: Hold, why: WhyRefused, signer: Signer) -> Event:
+    """Commit to the receipt of a refusal in the agent's chain, behind the refusal itself."""
+    return _written(entry, why, signer).created
 
 
 def outcome_row(row: OutcomeRow, why: WhyRefused) -> OutcomeRow:
@@ -83,18 +120,41 @@ def inference_end(row: InferenceRow, why: WhyRefused) -> InferenceEnd:
 def event(entry: Hold, why: WhyRefused) -> Event:
     """Write a refusal into the agent's chain."""
     row = entry.inference
+    begun: dict[str, Json] = (
+        {} if entry.replaces is None else {"inference_id": str(row.inference_id)}
+    )
     return replace(
         entry.routed,
         event_id=entry.refused_event_id,
         event_type=_event_type(why),
         facts={
+            **begun,
             "model": row.model_slug,
             "provider": row.provider,
             "decision_id": None if row.decision_id is None else str(row.decision_id),
+            "receipt_id": str(entry.refused_receipt_id),
+            "reason": reason(why),
             "reserved_usd": money.usd(UsdMicros(row.amount_held)),
             **_numbers(why),
         },
     )
+
+
+def reason(why: WhyRefused) -> str:
+    """The one word that programs switch on, also on the receipt."""
+    match why:
+        case Shortfall() | CapBroken():
+            return why.reason
+        case NotActive():
+            return "agent_not_active"
+        case _:
+            assert_never(why)
+
+
+def _written(entry: Hold, why: WhyRefused, signer: Signer) -> Written:
+    """Signing is deterministic, so that it comes out the same each time."""
+    receipt = endings.refused(entry, reason=reason(why))
+    return endings.written(receipt, by=signer, event_id=EventId(entry.refused_receipt_id))
 
 
 def _numbers(why: WhyRefused) -> Mapping[str, Json]:
@@ -119,15 +179,29 @@ def _numbers(why: WhyRefused) -> Mapping[str, Json]:
             assert_never(why)
 
 
+def _sentence_of_funds(why: Shortfall) -> str:
+    needed, available = money.usd(why.needed), money.usd(why.available)
+    match why.reason:
+        case "wallet_insufficient":
+            whose = "The wallet, or the pool behind it, has"
+            mend = "Top it up with POST /v1/wallets/topup."
+        case "wallet_insufficient_per_agent":
+            whose = "The agent's own wallet has"
+            mend = "Each agent is left to its own: top it up with POST /v1/wallets/topup."
+        case _:
+            assert_never(why.reason)
+    return f"{whose} {available} USD to spend, and this call may cost up to {needed} USD. {mend}"
+
+
 def _sentence_of_cap(why: CapBroken) -> str:
-    change = "PATCH /v1/agents/{id}/spend-policy changes it."
     needed, remaining = money.usd(why.needed), money.usd(why.remaining)
-    cap = money.usd(why.cap)
-    if why.resets_at is None:
-        return f"This call may cost up to {needed} USD, and one call may cost {cap} USD. {change}"
+    cap, (name, resets, mend) = money.usd(why.cap), CAPS[why.reason]
+    if why.reason == "per_call_cap_exceeded":
+        return f"This call may cost up to {needed} USD, and one call may cost {cap} USD. {mend}"
+    until = resets if why.resets_at is None else f"until {events.timestamp(why.resets_at)}"
     return (
-        f"This call may cost up to {needed} USD, and {remaining} USD of the daily cap of {cap} USD"
-        f" remain until {events.timestamp(why.resets_at)}. {change}"
+        f"This call may cost up to {needed} USD, and {remaining} USD of the {name} of {cap} USD"
+        f" remain {until}. {mend}"
     )
 
 

@@ -15,7 +15,7 @@ from ainfera_server.conversation import Ended, Started, StreamEvent, Usage
 from ainfera_server.dialects.sides import StreamEncoder
 from ainfera_server.errors import AinferaError, Internal, ProviderFailed, ServerError
 from ainfera_server.gateway import Gateway
-from ainfera_server.inference import bill, idempotency, record
+from ainfera_server.inference import bill, contents, covering, idempotency, record
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference.ask import OpenStream, Question, Step
 from ainfera_server.inference.bill import Delivered
@@ -94,7 +94,9 @@ class _OnTheWay:
         self._speaks = job.gathered.call.speaks
         self._encoder = self._new_encoder()
         self._kept = bytearray()
-        self._keeps = job.gathered.call.idempotency_scope is not None
+        self._unread = b""
+        self._has_key = job.gathered.call.idempotency_scope is not None
+        self._keeps = self._has_key or contents.is_wanted(job)
         self._is_billed = False
         self.tally = Tally(job.salt)
 
@@ -107,7 +109,7 @@ class _OnTheWay:
         return b"".join(self._encoder.encode(self._counted(event)) for event in step.events)
 
     def sends(self, chunk: bytes) -> None:
-        """Note bytes that the caller gets next: they are hashed, and kept for the call's key."""
+        """Note bytes that the caller gets next: they are hashed, and kept where that is wanted."""
         self.tally.sent(chunk)
         if self._keeps:
             self._kept += chunk
@@ -124,8 +126,9 @@ class _OnTheWay:
 
     async def finished(self, last: bytes) -> bytes:
         """Bill the whole answer, then let its last bytes go, the receipt in a comment before."""
+        await self._cover()
         metered = self.tally.metered(self._job.gathered.call.request)
-        cost = money.usd(bill.cost(self._held, metered))
+        cost = money.usd(bill.cost(self._gateway, self._held, metered).total)
         signed_off = sse.comment(f"ainfera receipt={self._job.receipt_id} cost_usd={cost}") + last
         self.sends(signed_off)
         settlement = self._settlement(None)
@@ -152,8 +155,8 @@ class _OnTheWay:
         """
         if self._is_billed:
             return
-        if self._keeps:
-            self._kept += self.worded(Internal("The answer was not read to its end."))
+        if self._has_key:
+            self._unread = self.worded(Internal("The answer was not read to its end."))
         await self._bill_part("client_left")
 
     def worded(self, problem: AinferaError) -> bytes:
@@ -165,15 +168,24 @@ class _OnTheWay:
         """Settle what there was. If it cannot be written now, the hold runs out by itself."""
         self._is_billed = True
         try:
-            await self._gateway.finish(self._settled(self._part(failure)))
+            await self._gateway.finish(self._settled_part(failure))
         except ServerError:
             log.exception("a broken stream could not be settled")
 
-    async def _settled(self, part: Settlement) -> None:
+    async def _settled_part(self, failure: str) -> None:
         """What cost nothing may be asked again with the same key; what cost is kept for it."""
+        if self.tally.has_content:
+            await self._cover()
+        part = self._part(failure)
         await record.settle(self._gateway, part)
         if part.cost is None:
             await idempotency.release(self._gateway, self._job.gathered.call)
+
+    async def _cover(self) -> None:
+        """Set aside what is missing, where the price is above the hold and the owner allows it."""
+        metered = self.tally.metered(self._job.gathered.call.request)
+        price = bill.priced(self._gateway, self._held, metered).total
+        self._held = await covering.covered(self._gateway, self._job, self._held, price)
 
     def _part(self, failure: str) -> Settlement:
         if self.tally.has_content:
@@ -187,6 +199,7 @@ class _OnTheWay:
         delivered = Delivered(
             metered=self.tally.metered(self._job.gathered.call.request),
             response_hash=self.tally.content_hash,
+            content=bytes(self._kept) if contents.is_wanted(self._job) else None,
             finish_reason=self.tally.finish_reason,
             finish_reason_native=None if ended is None else ended.finish_reason_native,
             failure=failure,
@@ -195,13 +208,13 @@ class _OnTheWay:
         return bill.posted(self._gateway, self._job, self._held, delivered, self._answer())
 
     def _answer(self) -> StoredAnswer | None:
-        if not self._keeps:
+        if not self._has_key:
             return None
         headers = {
             **jobs.headers(self._job, self._held.offer, None),
             "content-type": "text/event-stream; charset=utf-8",
         }
-        return StoredAnswer(status=200, headers=headers, body=bytes(self._kept))
+        return StoredAnswer(status=200, headers=headers, body=bytes(self._kept) + self._unread)
 
     def _counted(self, event: StreamEvent) -> StreamEvent:
         """What nobody counted is estimated, so that the caller reads what the bill will say."""

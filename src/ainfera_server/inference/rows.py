@@ -33,6 +33,9 @@ class InferenceRow:
     amount_held: int
     attempts: str
     created_at: datetime
+    session_id: str | None = None
+    node: str | None = None
+    parent_node: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +107,13 @@ class OutcomeEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRow:
-    """A receipt, signed, as it will be kept."""
+    """A receipt, signed, as it will be kept; that of a refusal may have no inference."""
 
     cell: int
     receipt_id: UUID
     tenant_id: UUID
     agent_id: UUID
-    inference_id: UUID
+    inference_id: UUID | None
     body: str
     key_id: str
     signature: str
@@ -142,6 +145,7 @@ class TransferRow:
     state: Literal["pending"]
     inference_id: UUID
     day: date
+    subagents: str | None
     memo: str
     created_at: datetime
     expires_at: datetime
@@ -159,6 +163,15 @@ class ResolvedRow:
     state: ResolvedState
     amount_posted: int | None
     resolved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedRow:
+    """A hold that has grown."""
+
+    cell: int
+    transfer_id: UUID
+    amount_held: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +203,33 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DayRow:
-    """What an agent spent and holds on a day."""
+class NewWindowRow:
+    """A window that nobody spent in before; `agent_id` is None where it is a tenant's.
+
+    Its cap is copied by the database.
+    """
 
     cell: int
-    agent_id: UUID
-    day: date
+    tenant_id: UUID
+    agent_id: UUID | None
+    scope: str
+    scope_key: str
+    period: str
+    starts: date
+    parent: str | None
+    posted: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRow:
+    """What is spent and held in a window."""
+
+    cell: int
+    scope: str
+    scope_key: str
+    period: str
+    starts: date
+    parent: str | None
     posted: int
     pending: int

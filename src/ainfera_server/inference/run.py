@@ -11,10 +11,10 @@ import orjson
 from ainfera_server import identifiers, money
 from ainfera_server.audit.events import EventType
 from ainfera_server.conversation import Json
-from ainfera_server.errors import NoCandidate
+from ainfera_server.errors import CapExceeded, NoCandidate
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import DecisionId, InferenceId, ReceiptId
-from ainfera_server.inference import attempt, bill, idempotency, record
+from ainfera_server.inference import attempt, bill, endings, idempotency, record
 from ainfera_server.inference import gather as gathering
 from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
@@ -36,11 +36,20 @@ async def run(gateway: Gateway, call: Call) -> Answer:
         if stored is not None:
             headers = {**stored.headers, "idempotent-replayed": "true"}
             return WholeAnswer(status=stored.status, headers=headers, body=stored.body)
-        gathered = gathering.gather(gateway, call)
+        gathered = await _gathered(gateway, call)
         job = _job(gateway, gathered)
         if not job.offers:
             raise await _refused(gateway, job)
         return await attempt.answered(gateway, job)
+
+
+async def _gathered(gateway: Gateway, call: Call) -> Gathered:
+    """Gather; a model that the agent's owner does not allow is refused, and that is recorded."""
+    try:
+        return gathering.gather(gateway, call)
+    except CapExceeded as problem:
+        await _record_not_allowed(gateway, call, problem)
+        raise
 
 
 def _job(gateway: Gateway, gathered: Gathered) -> Job:
@@ -69,6 +78,38 @@ def _job(gateway: Gateway, gathered: Gathered) -> Job:
     )
 
 
+async def _record_not_allowed(gateway: Gateway, call: Call, problem: CapExceeded) -> None:
+    """Record that the agent's owner does not allow what a call names."""
+    now, salt = gateway.now(), gateway.random(SALT_BYTES)
+    receipt = endings.not_allowed(
+        call,
+        receipt_id=ReceiptId(gateway.new_id(identifiers.cell_of(call.payer.agent_id))),
+        reason=problem.reason,
+        price_book_version=gateway.catalog.version,
+        salt=salt,
+        now=now,
+    )
+    told: dict[str, Json] = {"receipt_id": str(receipt.receipt_id)}
+    facts: dict[str, Json] = {
+        **told,
+        "model": call.request.model,
+        "decision_id": None,
+        "reason": problem.reason,
+    }
+    written = bill.written(gateway, receipt)
+    refusal = Refusal(
+        payer=call.payer,
+        outcome=None,
+        event=bill.event_before_dispatch(
+            gateway, call, EventType.INFERENCE_REJECTED_CAP_VIOLATION, now, facts
+        ),
+        receipt=written.row,
+        events=(written.created,),
+    )
+    problem.facts = {**problem.facts, **told, "content_salt": salt.hex()}
+    await record.refuse(gateway, refusal, problem)
+
+
 async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
     """Record that nobody may answer, and say why, candidate by candidate."""
     decided, call = job.decided, job.gathered.call
@@ -87,6 +128,7 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         _sentence(job, decided, policy),
         rule=rule,
         decision_id=str(decided.decision_id),
+        **jobs.read_up(job),
         min_quality=snapshots.decimal_text(policy.min_quality),
         budget_cap_usd=None if policy.budget_cap is None else money.usd(policy.budget_cap),
         candidates=candidates,
@@ -97,12 +139,20 @@ async def _refused(gateway: Gateway, job: Job) -> NoCandidate:
         "decision_id": str(decided.decision_id),
         "decision_hash": jobs.decision_hash(decided),
         "policy_version": decision.policy_version,
+        "receipt_id": str(job.receipt_id),
         "candidates": len(decision.candidates),
     }
-    event = bill.event_before_dispatch(
-        gateway, job, EventType.INFERENCE_REJECTED_FLOOR, gateway.now(), facts
+    now = gateway.now()
+    receipt = bill.written(gateway, endings.unsent(job, reason=rule, attempts=(), now=now))
+    refusal = Refusal(
+        payer=call.payer,
+        outcome=outcomes.outcome_row(job, decided),
+        event=bill.event_before_dispatch(
+            gateway, call, EventType.INFERENCE_REJECTED_FLOOR, now, facts
+        ),
+        receipt=receipt.row,
+        events=(receipt.created,),
     )
-    refusal = Refusal(payer=call.payer, outcome=outcomes.outcome_row(job, decided), event=event)
     await record.refuse(gateway, refusal, problem)
     return problem
 

@@ -2,37 +2,39 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Literal, cast
 from uuid import UUID
 
 import orjson
 
 from ainfera_server import identifiers
+from ainfera_server.accounts.store import Payer
 from ainfera_server.audit.chain import Head
 from ainfera_server.identifiers import (
     AccountId,
     AgentId,
     Cell,
-    DecisionId,
     EventId,
-    InferenceId,
     TenantId,
     TransferId,
 )
-from ainfera_server.inference.books import Limits, LockedTransfer, NewRows
-from ainfera_server.inference.rows import AccountRow, DayRow
+from ainfera_server.inference.books import LockedTransfer, NewRows
+from ainfera_server.inference.endings import Abandoned
+from ainfera_server.inference.rows import AccountRow, NewWindowRow
+from ainfera_server.inference.windows import Limits, Windows
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row
-from ainfera_server.wallet.caps import SpentDay
+from ainfera_server.wallet import caps
+from ainfera_server.wallet.caps import Window, WindowKey
 from ainfera_server.wallet.ledger import Account
 
 QUERIES = queries.load(__name__)
 LOCK_ACCOUNTS = QUERIES["lock_accounts"]
 LOCK_TRANSFERS = QUERIES["lock_transfers"]
 LIMITS_OF_AGENTS = QUERIES["limits_of_agents"]
-OPEN_DAYS = QUERIES["open_days"]
-LOCK_DAYS = QUERIES["lock_days"]
+LINEAGES = QUERIES["lineages"]
+LOCK_WINDOWS = QUERIES["lock_windows"]
+OPEN_WINDOWS = QUERIES["open_windows"]
 BEGIN_IDEMPOTENCY = QUERIES["begin_idempotency"]
 IDEMPOTENCY = QUERIES["idempotency"]
 FORGET_IDEMPOTENCY = QUERIES["forget_idempotency"]
@@ -84,11 +86,13 @@ async def lock_transfers(
     )
     return {
         row["transfer_id"]: LockedTransfer(
+            tenant_id=row["tenant_id"],
             agent_id=row["agent_id"],
-            wallet_id=row["debit_account_id"],
+            payer_id=row["debit_account_id"],
             counterpart_id=row["credit_account_id"],
             held=row["amount_held"],
             day=row["day"],
+            lineage=None if row["subagents"] is None else caps.decode_lineage(row["subagents"]),
             is_pending=row["state"] == "pending",
         )
         for row in await connection.fetch(LOCK_TRANSFERS, keys)
@@ -98,48 +102,67 @@ async def lock_transfers(
 async def limits_of_agents(
     connection: Connection, wanted: Iterable[AgentId]
 ) -> dict[AgentId, Limits]:
-    """What the owners allow."""
+    """What the owners allow, and the database's date."""
     keys = as_json({"cell": identifiers.cell_of(one), "agent_id": one} for one in set(wanted))
     return {
         row["agent_id"]: Limits(
-            status=row["status"], per_call_cap=row["per_call_cap"], daily_cap=row["daily_cap"]
+            status=row["status"],
+            today=row["today"],
+            per_call_cap=row["per_call_cap"],
+            daily_cap=row["daily_cap"],
+            monthly_cap=row["monthly_cap"],
+            session_cap=row["session_cap"],
+            subagent_cap=row["subagent_cap"],
+            may_exceed_hold=row["may_exceed_hold"],
+            tenant_daily_cap=row["tenant_daily_cap"],
+            tenant_monthly_cap=row["tenant_monthly_cap"],
+            is_strict=row["wallet_strict_per_agent"],
+            has_tenant_windows=row["has_tenant_windows"],
         )
         for row in await connection.fetch(LIMITS_OF_AGENTS, keys)
     }
 
 
-async def open_days(
-    connection: Connection, agents: Mapping[AgentId, TenantId], limits: Mapping[AgentId, Limits]
-) -> dict[AgentId, SpentDay]:
-    """Lock today's row of each agent, made if it was missing."""
-    wanted = as_json(
-        {
-            "cell": identifiers.cell_of(agent_id),
-            "agent_id": agent_id,
-            "tenant_id": tenant_id,
-            "cap": limits[agent_id].daily_cap,
-        }
-        for agent_id, tenant_id in agents.items()
-    )
-    return {row["agent_id"]: _day(row) for row in await connection.fetch(OPEN_DAYS, wanted)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a call says that it stands, as segments of keys; `parent` is None when it is silent."""
+
+    cell: Cell
+    transfer_id: TransferId
+    tree: str
+    node: str
+    parent: str | None
 
 
-async def lock_days(
-    connection: Connection, wanted: Iterable[tuple[AgentId, date]]
-) -> dict[tuple[AgentId, date], SpentDay]:
-    """Lock the days on which holds were made."""
-    keys = as_json(
-        {"cell": identifiers.cell_of(agent_id), "agent_id": agent_id, "day": day}
-        for agent_id, day in sorted(set(wanted))
-    )
-    rows = await connection.fetch(LOCK_DAYS, keys)
-    return {(row["agent_id"], row["day"]): _day(row) for row in rows}
+async def lineages(
+    connection: Connection, wanted: Iterable[Standing]
+) -> dict[TransferId, tuple[str, ...]]:
+    """Each call's subagent and those known to stand above it, nearest first.
+
+    The heads of chains are locked: nobody adds a subagent to these trees meanwhile.
+    """
+    rows = await connection.fetch(LINEAGES, as_json(wanted), caps.SUBAGENTS_MAX)
+    return {row["transfer_id"]: tuple(row["nodes"]) for row in rows}
+
+
+async def open_windows(connection: Connection, rows: Iterable[NewWindowRow]) -> None:
+    """Begin windows of tenants, with the caps in force."""
+    await connection.execute(OPEN_WINDOWS, as_json(rows))
+
+
+async def lock_windows(
+    connection: Connection, wanted: Iterable[WindowKey]
+) -> dict[WindowKey, Window]:
+    """Lock those of the windows that are there."""
+    rows = await connection.fetch(LOCK_WINDOWS, as_json(set(wanted)))
+    found = (_window(row) for row in rows)
+    return {window.key: window for window in found}
 
 
 async def known_refusals(
     connection: Connection, wanted: Mapping[EventId, AgentId], heads: Mapping[AgentId, Head]
-) -> frozenset[UUID]:
-    """Those of these events that are written; what a batch wrote is near the end of its chains."""
+) -> Mapping[UUID, str]:
+    """What those of these events say that are written, near the ends of their chains."""
     keys = as_json(
         {
             "cell": identifiers.cell_of(agent_id),
@@ -149,7 +172,8 @@ async def known_refusals(
         }
         for event_id, agent_id in wanted.items()
     )
-    return frozenset(row["event_id"] for row in await connection.fetch(KNOWN_REFUSALS, keys))
+    rows = await connection.fetch(KNOWN_REFUSALS, keys)
+    return {row["event_id"]: row["payload"] for row in rows}
 
 
 async def write_new(connection: Connection, new: NewRows) -> None:
@@ -160,6 +184,7 @@ async def write_new(connection: Connection, new: NewRows) -> None:
         ("write_outcomes", new.outcomes),
         ("end_outcomes", new.outcome_ends),
         ("write_transfers", new.transfers),
+        ("extend_transfers", list(new.extended.values())),
         ("resolve_transfers", new.resolved),
         ("write_ledger_entries", new.entries),
         ("write_receipts", new.receipts),
@@ -170,13 +195,16 @@ async def write_new(connection: Connection, new: NewRows) -> None:
 
 
 async def write_totals(
-    connection: Connection, accounts: Sequence[AccountRow], days: Sequence[DayRow]
+    connection: Connection, accounts: Sequence[AccountRow], windows: Windows
 ) -> None:
     """Write the totals that follow; the database's checks look at each."""
-    if accounts:
-        await connection.execute(QUERIES["write_accounts"], as_json(accounts))
-    if days:
-        await connection.execute(QUERIES["write_days"], as_json(days))
+    for query, rows in (
+        ("write_accounts", accounts),
+        ("begin_windows", windows.begun()),
+        ("write_windows", windows.rows()),
+    ):
+        if rows:
+            await connection.execute(QUERIES[query], as_json(cast("Sequence[object]", rows)))
 
 
 async def begin_idempotency(
@@ -213,39 +241,47 @@ async def forget_idempotency(connection: Connection, *, cell: Cell, scope: str) 
     await connection.execute(FORGET_IDEMPOTENCY, cell, scope)
 
 
-async def forget_expired_idempotency(connection: Connection) -> None:
-    """Delete answers whose time is over."""
-    await connection.execute(FORGET_EXPIRED_IDEMPOTENCY)
+async def forget_expired_idempotency(connection: Connection) -> int:
+    """Delete some of the answers whose time is over; tells how many."""
+    status = await connection.execute(FORGET_EXPIRED_IDEMPOTENCY)
+    return int(status.rpartition(" ")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredHold:
-    """A hold that nobody resolved in time."""
+    """A hold that nobody resolved in time, and what is known of its call."""
 
-    transfer_id: TransferId
-    tenant_id: TenantId
-    agent_id: AgentId
-    wallet_id: AccountId
-    revenue_id: AccountId
-    inference_id: InferenceId
-    decision_id: DecisionId | None
-    attempts: str
-    created_at: datetime
+    payer: Payer
+    known: Abandoned
 
 
 async def expired_holds(connection: Connection) -> tuple[ExpiredHold, ...]:
     """Find holds past their time."""
     return tuple(
         ExpiredHold(
-            transfer_id=row["transfer_id"],
-            tenant_id=row["tenant_id"],
-            agent_id=row["agent_id"],
-            wallet_id=row["debit_account_id"],
-            revenue_id=row["credit_account_id"],
-            inference_id=row["inference_id"],
-            decision_id=row["decision_id"],
-            attempts=row["attempts"],
-            created_at=row["created_at"],
+            payer=Payer(
+                tenant_id=row["tenant_id"],
+                agent_id=row["agent_id"],
+                wallet_id=row["wallet_id"],
+                pool_id=row["pool_id"],
+                provider_cost_id=row["provider_cost_id"],
+                revenue_id=row["revenue_id"],
+            ),
+            known=Abandoned(
+                tenant_id=row["tenant_id"],
+                agent_id=row["agent_id"],
+                inference_id=row["inference_id"],
+                decision_id=row["decision_id"],
+                policy_version=row["policy_version"],
+                model_asked=row["model_asked"],
+                offer=row["offer_slug"],
+                provider=row["provider"],
+                price_book_version=row["price_book_version"],
+                attempts=row["attempts"],
+                held=row["amount_held"],
+                paid_from=row["paid_from"],
+                transfer_id=row["transfer_id"],
+            ),
         )
         for row in await connection.fetch(EXPIRED_HOLDS)
     )
@@ -266,5 +302,18 @@ async def receipt(connection: Connection, receipt_id: UUID) -> Row | None:
     return await connection.fetchrow(RECEIPT, identifiers.cell_of(receipt_id), receipt_id)
 
 
-def _day(row: Row) -> SpentDay:
-    return SpentDay(day=row["day"], cap=row["cap"], posted=row["posted"], pending=row["pending"])
+def _window(row: Row) -> Window:
+    key = WindowKey(
+        cell=row["cell"],
+        scope=row["scope"],
+        scope_key=row["scope_key"],
+        period=row["period"],
+        starts=row["starts"],
+    )
+    return Window(
+        key=key,
+        parent=row["parent"],
+        cap=row["cap"],
+        posted=row["posted"],
+        pending=row["pending"],
+    )

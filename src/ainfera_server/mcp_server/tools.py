@@ -4,12 +4,15 @@ from typing import Any
 
 from mcp_types import ToolAnnotations
 
-from ainfera_server.mcp_server import agents, evidence, inferences, wallets
+from ainfera_server.mcp_server import agents, cards, evidence, inferences, wallets
 from ainfera_server.mcp_server.tool import Tool
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+REPLACES = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
 )
 SPENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
@@ -98,17 +101,27 @@ TOOLS: tuple[Tool[Any], ...] = (
         title="Mint an agent card",
         description="Issues another signed card that says who an agent of yours is.",
         takes=agents.OfAgent,
-        gives=agents.CardMinted,
+        gives=cards.CardMinted,
         annotations=ADDS,
-        run=agents.mint_card,
+        run=cards.mint_card,
+    ),
+    Tool(
+        name="rotate_agent_card",
+        title="Rotate an agent's key",
+        description="Gives an agent of yours a new key and a card under it. Cards of the key before"
+        " count for seven more days, or as long as you say.",
+        takes=cards.Rotation,
+        gives=cards.CardRotated,
+        annotations=REPLACES,
+        run=cards.rotate_card,
     ),
     Tool(
         name="verify_agent_card",
         title="Verify an agent card",
-        description="Checks a card that somebody showed against the key on record of its agent.",
-        takes=agents.CardToVerify,
-        gives=agents.CardVerdict,
+        description="Checks a card that somebody showed against the keys on record of its agent.",
+        takes=cards.CardToVerify,
+        gives=cards.CardVerdict,
         annotations=READS,
-        run=agents.verify_card,
+        run=cards.verify_card,
     ),
 )

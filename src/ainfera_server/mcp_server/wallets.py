@@ -15,20 +15,37 @@ from ainfera_server.mcp_server.tool import Arguments, Result
 from ainfera_server.money import UsdMicros
 from ainfera_server.postgres import tenancy
 from ainfera_server.wallet import actions as wallet_actions
-from ainfera_server.wallet import store as wallet_store
+from ainfera_server.wallet import purse
+from ainfera_server.wallet.store import AllowanceName
 
 TOP_UP_MIN = UsdMicros(10_000)
 TOP_UP_MAX = UsdMicros(500 * money.MICROS_PER_USD)
 """An agent that is talked into a top-up can do less harm than an owner at the API."""
 
 
+class CapLeft(Result):
+    """A cap, what was spent of it and is held, and when it is whole again; null for no cap."""
+
+    cap_usd: str | None
+    spent_usd: str
+    held_usd: str
+    remaining_usd: str | None
+    resets_at: str
+
+
 class WalletFound(Result):
-    """What a wallet holds: all of it, what running calls set aside, what may still be spent."""
+    """What a wallet holds: all of it, what running calls set aside, what may still be spent.
+
+    The pool pays for what the wallet alone cannot, unless wallets are strict.
+    """
 
     agent_id: str
     balance_usd: str
     held_usd: str
     available_usd: str
+    pool_available_usd: str
+    wallet_strict_per_agent: bool
+    caps: dict[AllowanceName, CapLeft]
 
 
 class TopUp(Arguments):
@@ -59,20 +76,16 @@ async def get_wallet(ask: Asking, asked: OfAgent) -> WalletFound:
     async with tenancy.tenant_transaction(
         ask.gateway.pools.app, ask.caller.tenant_id
     ) as connection:
-        wallet = await wallet_store.wallet(connection, agent_id)
-    if wallet is None:
+        found = await purse.read(connection, ask.caller.tenant_id, agent_id)
+    if found is None:
         raise absent.agent()
-    return WalletFound(
-        agent_id=str(agent_id),
-        balance_usd=money.usd(wallet.balance),
-        held_usd=money.usd(wallet.held),
-        available_usd=money.usd(wallet.available),
-    )
+    return WalletFound.model_validate({"agent_id": str(agent_id), **purse.facts(found)})
 
 
 async def topup_wallet(ask: Asking, asked: TopUp) -> ToppedUp:
     """Put money into a wallet, once that was confirmed. Raises NotFound and Invalid."""
     amount = _amount(asked.amount_usd)
+    agent_id = ask.agent(asked.agent_id)
     if not asked.confirm:
         raise Invalid(
             f"This would put {money.usd(amount)} USD into the wallet. Nothing was moved; call again"
@@ -86,11 +99,11 @@ async def topup_wallet(ask: Asking, asked: TopUp) -> ToppedUp:
             connection,
             ask.recorder(),
             tenant_id=ask.caller.tenant_id,
-            agent_id=ask.agent(asked.agent_id),
+            place=agent_id,
             amount=amount,
         )
     return ToppedUp(
-        agent_id=str(done.agent_id),
+        agent_id=str(agent_id),
         amount_usd=money.usd(done.amount),
         new_balance_usd=money.usd(done.balance),
         ledger_entry_id=str(done.entry_id),
@@ -99,7 +112,7 @@ async def topup_wallet(ask: Asking, asked: TopUp) -> ToppedUp:
 
 
 def _amount(value: str | float | Decimal) -> UsdMicros:
-    amount = wallet_actions.parse_top_up(value)
+    amount = wallet_actions.parse_amount(value)
     if not TOP_UP_MIN <= amount <= TOP_UP_MAX:
         bounds = f"from {money.usd(TOP_UP_MIN)} to {money.usd(TOP_UP_MAX)}"
         raise Invalid(f"amount_usd must be {bounds} US dollars.", param="amount_usd")

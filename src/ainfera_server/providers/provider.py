@@ -15,6 +15,10 @@ PRIVATE_NAME_ENDINGS = (".localhost", ".local", ".internal", ".home.arpa")
 """Reserved for use inside a network (RFC 6761, 6762, 8375; `.internal` by ICANN in 2024)."""
 
 
+LENGTH_THAT_HIDES = 16
+"""Of a credential this long the last four characters help nobody to guess the others."""
+
+
 class NotAnEndpoint(ValueError):
     """A provider cannot be called with what the operator gave; the text names the variable."""
 
@@ -30,6 +34,10 @@ class Secret:
     def revealed(self) -> str:
         """The credential itself: for the header that carries it, and for nothing else."""
         return self._value
+
+    def last_four(self) -> str:
+        """Enough for an operator to tell which of several it is; nothing of a short one."""
+        return self._value[-4:] if len(self._value) >= LENGTH_THAT_HIDES else "****"
 
     def __repr__(self) -> str:
         return "***"
@@ -76,12 +84,18 @@ class Provider:
 class Endpoint:
     """Where a call goes. An address and its credential never part, so a key meets no stranger.
 
-    `api_key` is empty when the provider asks for none.
+    `api_key` is empty when the provider asks for none. `api_keys` are all that may be used in its
+    place, itself among them; empty stands for it alone.
     """
 
     provider: Provider
     base_url: str
     api_key: Secret
+    api_keys: tuple[Secret, ...] = ()
+
+    def every_key(self) -> tuple[Secret, ...]:
+        """Every credential that a call to this address may carry."""
+        return self.api_keys or (self.api_key,)
 
 
 def endpoints(
@@ -99,20 +113,29 @@ def endpoints(
 
 
 def endpoint(provider: Provider, *, key: str | None, base_url: str | None) -> Endpoint | None:
-    """Where calls to this provider go; None while its key or its address is not set."""
+    """Where calls to this provider go; None while its key or its address is not set.
+
+    `key` may be several, with commas between them. Raises NotAnEndpoint.
+    """
     address = base_url or provider.base_url
     if address is None or (provider.key_variable is not None and not key):
         return None
-    return Endpoint(
-        provider=provider,
-        base_url=_checked_base_url(address, variable=provider.base_url_variable),
-        api_key=_checked_key(key, variable=provider.key_variable),
-    )
+    base_url = _checked_base_url(address, variable=provider.base_url_variable)
+    if provider.key_variable is None or key is None:
+        return Endpoint(provider=provider, base_url=base_url, api_key=Secret(""))
+    api_keys = _checked_keys(key, variable=provider.key_variable)
+    return Endpoint(provider=provider, base_url=base_url, api_key=api_keys[0], api_keys=api_keys)
 
 
-def _checked_key(key: str | None, *, variable: str | None) -> Secret:
-    if variable is None or key is None:
-        return Secret("")
+def _checked_keys(keys: str, *, variable: str) -> tuple[Secret, ...]:
+    """The keys of a list with commas, each once: no vendor's key has a comma."""
+    listed = [one.strip(" ") for one in keys.split(",")]
+    if not all(listed):
+        raise NotAnEndpoint(f"{variable} has a comma with no key beside it: take it out.")
+    return tuple(_checked_key(one, variable=variable) for one in dict.fromkeys(listed))
+
+
+def _checked_key(key: str, *, variable: str) -> Secret:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise NotAnEndpoint(
             f"{variable} holds a space, a line break or another character that no key has:"

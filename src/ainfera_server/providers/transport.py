@@ -20,6 +20,7 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 STREAM_BYTES_MAX = 256 * 1024 * 1024
 """A chunk of 250 bytes for every token of the longest answers is an eighth of this."""
 
+TEXT_BYTES_MAX = 64 * 1024
 HEADER_BYTES_MAX = 32 * 1024
 DRAIN_S = 1.0
 
@@ -29,6 +30,10 @@ OWN_HEADERS = {
     # Unpacking a few kilobytes buys nothing, and a packed stream comes late.
     "accept-encoding": "identity",
 }
+
+
+class NotReached(Exception):
+    """Somebody who is no provider did not answer; the text says who and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +145,26 @@ class Transport:
         finally:
             response.close()
 
+    async def text(self, url: str, body: bytes, *, timeout_s: float) -> Answer:
+        """Send text to somebody who is no provider, such as a witness. Raises NotReached."""
+        headers = {**OWN_HEADERS, "content-type": "text/plain; charset=utf-8"}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.post(
+                    url, data=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                answered = await _short_text(response)
+        except breakage.KINDS as error:
+            raise NotReached(f"{url}: {type(error).__name__}") from error
+        return Answer(
+            status=response.status,
+            headers=_lower(response.headers),
+            body=answered,
+            retry_after_s=None,
+        )
+
     async def _head(
         self, call: "_Call", path: str, headers: Mapping[str, str], body: bytes
     ) -> aiohttp.ClientResponse:
@@ -222,6 +247,14 @@ async def _whole(call: _Call, response: aiohttp.ClientResponse) -> Answer:
             retry_after.retry_after_s(headers, now_unix_s=time.time()) if is_error else None
         ),
     )
+
+
+async def _short_text(response: aiohttp.ClientResponse) -> bytes:
+    """All of a short body, and the beginning of one that is too long."""
+    body = b""
+    while len(body) < TEXT_BYTES_MAX and (chunk := await response.content.readany()):
+        body += chunk
+    return body[:TEXT_BYTES_MAX]
 
 
 def _refuse_unless(call: _Call, response: aiohttp.ClientResponse, *, content_type: str) -> None:

@@ -52,7 +52,10 @@ class NotAPolicy(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLimits:
-    """What the agent's owner decided for requests that do not say; None means nothing decided."""
+    """What the agent's owner decided; None means nothing decided.
+
+    `min_quality` is a floor under what requests ask for; the others count where one is silent.
+    """
 
     min_quality: Decimal | None = None
     per_call_cap: UsdMicros | None = None
@@ -81,6 +84,8 @@ def build(
         base = _floor_default(agent, task_type, floors_per_task_type)
         preference = hint.get("routing_preference") if dial == "live" else None
         min_quality = dialled(base, preference)
+    if agent.min_quality is not None:
+        min_quality = max(min_quality, agent.min_quality)
     budget_cap = _budget_cap(hint, limits)
     latency_cap_ms = _latency_cap_ms(hint, limits)
     return Policy(

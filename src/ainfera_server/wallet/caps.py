@@ -1,23 +1,95 @@
-"""What an owner lets an agent spend: on one call, and on one UTC day.
+"""What an owner lets an agent spend: on one call, in a window of time, and down a tree of agents.
 
-Both are checked against the most that a call may cost, before it is made.
+All are checked against the most that a call may cost, before it is made. A call counts in several
+windows at once: its agent's and its tenant's day and month, and, if it says where in a tree of
+agents it stands, its session and its subagent. What a subagent's own subagents spend counts in a
+window beside its own, with the same cap: so that one that runs away stops, its siblings with it,
+and never the one above.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Literal
+from typing import Literal, assert_never
+from uuid import UUID
 
-from ainfera_server import money
-from ainfera_server.errors import Invalid
-from ainfera_server.money import NotAnAmount, UsdMicros
+import orjson
 
-PER_CALL_CAP_MIN = UsdMicros(1_000)
-PER_CALL_CAP_MAX = UsdMicros(100 * money.MICROS_PER_USD)
-DAILY_CAP_MIN = UsdMicros(10_000)
-DAILY_CAP_MAX = UsdMicros(10_000 * money.MICROS_PER_USD)
+from ainfera_server import identifiers
+from ainfera_server.identifiers import AgentId, Cell, TenantId
+from ainfera_server.money import UsdMicros
 
-Reason = Literal["per_call_cap_exceeded", "daily_cap_exceeded"]
+Scope = Literal["agent", "tenant", "session", "subagent"]
+Period = Literal["day", "month", "whole"]
+Reason = Literal[
+    "per_call_cap_exceeded",
+    "daily_cap_exceeded",
+    "monthly_cap_exceeded",
+    "session_cap_exceeded",
+    "subagent_cap_exceeded",
+    "tenant_daily_cap_exceeded",
+    "tenant_monthly_cap_exceeded",
+]
+
+SUBAGENTS_MAX = 32
+"""How many levels of a tree are counted; a session's own cap holds below them too."""
+
+ALWAYS = date.min
+"""Where a window without an end starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Where in a tree of agents a call stands: in a session, and there perhaps below its root.
+
+    `node` is None for the root itself, `parent` when the caller did not name it.
+    """
+
+    session: str
+    node: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """A subagent and those known to stand above it, nearest first; none for a session's root.
+
+    All names are segments of keys.
+    """
+
+    session: str
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowKey:
+    """Names a window: whose it is, how long it lasts and the day on which it starts."""
+
+    cell: Cell
+    scope: Scope
+    scope_key: str
+    period: Period
+    starts: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What was spent in a window, `pending` for calls that still run.
+
+    `cap` is the one that the database itself enforces, None when there is none. `parent` is the
+    segment of the subagent above, None when nobody named it or the window is no subagent's.
+    """
+
+    key: WindowKey
+    parent: str | None = None
+    cap: UsdMicros | None = None
+    posted: UsdMicros = UsdMicros(0)
+    pending: UsdMicros = UsdMicros(0)
+
+    @property
+    def spent(self) -> UsdMicros:
+        """What no further call may count on."""
+        return UsdMicros(self.posted + self.pending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +108,41 @@ class CapBroken:
         return UsdMicros(max(self.cap - self.spent, 0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpentDay:
-    """What an agent spent on a UTC day, `pending` for calls that still run.
+def segment(name: str) -> str:
+    """A session's or a subagent's name as part of a key, where a slash stands between two."""
+    return name.replace("%", "%25").replace("/", "%2F")
 
-    `cap` is the cap that the database itself enforces for that day; None when there is none.
-    """
 
-    day: date
-    cap: UsdMicros | None = None
-    posted: UsdMicros = UsdMicros(0)
-    pending: UsdMicros = UsdMicros(0)
+def encode_lineage(lineage: Lineage) -> str:
+    """A lineage as it is kept beside the transfer that counted in it."""
+    return orjson.dumps([lineage.session, *lineage.nodes]).decode()
 
-    @property
-    def spent(self) -> UsdMicros:
-        """What no further call may count on."""
-        return UsdMicros(self.posted + self.pending)
+
+def decode_lineage(kept: str) -> Lineage:
+    """A lineage as it was kept."""
+    session, *nodes = orjson.loads(kept)
+    return Lineage(session=session, nodes=tuple(nodes))
+
+
+def tree(agent_id: AgentId, session: str) -> str:
+    """What the keys of all subagents of a session begin with; `session` is a segment."""
+    return f"{agent_id}/{session}/"
+
+
+def windows(
+    *, tenant_id: TenantId, agent_id: AgentId, day: date, lineage: Lineage | None
+) -> tuple[WindowKey, ...]:
+    """The windows that a call on this day counts in, in the order in which they are checked."""
+    return (
+        *_of_time("agent", agent_id, day),
+        *(() if lineage is None else _of_tree(agent_id, lineage)),
+        *_of_time("tenant", tenant_id, day),
+    )
+
+
+def own_window(agent_id: AgentId, lineage: Lineage) -> WindowKey:
+    """The window of what a subagent itself spends; it keeps who stands above."""
+    return _whole("subagent", agent_id, f"{tree(agent_id, lineage.session)}{lineage.nodes[0]}")
 
 
 def per_call(cap: UsdMicros | None, needed: UsdMicros) -> CapBroken | None:
@@ -67,56 +158,112 @@ def per_call(cap: UsdMicros | None, needed: UsdMicros) -> CapBroken | None:
     )
 
 
-def hold(today: SpentDay, cap: UsdMicros | None, needed: UsdMicros) -> SpentDay | CapBroken:
-    """Count a call against its day, under the cap that the owner set last."""
+def hold(window: Window, cap: UsdMicros | None, needed: UsdMicros) -> Window | CapBroken:
+    """Count a call in a window. `cap` is what the owner set last; the window's own binds too.
+
+    They differ while a cap is below what is spent: the window's stops at what is spent.
+    """
     assert needed >= 0, "a hold is never negative"
-    if cap is not None and today.spent + needed > cap:
+    in_force = _tighter(window.cap, cap)
+    if in_force is not None and window.spent + needed > in_force:
         return CapBroken(
-            reason="daily_cap_exceeded",
-            cap=cap,
-            spent=today.spent,
+            reason=_reason(window.key),
+            cap=in_force,
+            spent=window.spent,
             needed=needed,
-            resets_at=resets_at(today.day),
+            resets_at=resets_at(window.key),
         )
-    return replace(today, cap=cap, pending=UsdMicros(today.pending + needed))
+    return replace(window, pending=UsdMicros(window.pending + needed))
 
 
-def release(that_day: SpentDay, held: UsdMicros) -> SpentDay:
-    """Give the day back what a call did not spend."""
-    assert 0 <= held <= that_day.pending, "only what was held is released"
-    return replace(that_day, pending=UsdMicros(that_day.pending - held))
+def release(window: Window, held: UsdMicros) -> Window:
+    """Give a window back what a call did not spend."""
+    assert 0 <= held <= window.pending, "only what was held is released"
+    return replace(window, pending=UsdMicros(window.pending - held))
 
 
-def settle(that_day: SpentDay, held: UsdMicros, cost: UsdMicros) -> SpentDay:
-    """Count what a call really cost on the day that held it, even after midnight."""
+def settle(window: Window, held: UsdMicros, cost: UsdMicros) -> Window:
+    """Count what a call really cost in the window that held it, even after its end."""
     assert 0 <= cost <= held, "a settlement never takes more than was held"
-    released = release(that_day, held)
+    released = release(window, held)
     return replace(released, posted=UsdMicros(released.posted + cost))
 
 
-def resets_at(day: date) -> datetime:
-    """The midnight, in UTC, at which a day's cap is whole again."""
-    return datetime.combine(day + timedelta(days=1), time.min, UTC)
+def starts_of(period: Period, day: date) -> date:
+    """The first day of the window that a day falls into."""
+    match period:
+        case "day":
+            return day
+        case "month":
+            return day.replace(day=1)
+        case "whole":
+            return ALWAYS
+        case _:
+            assert_never(period)
 
 
-def parse_per_call_cap(value: str | float | Decimal, *, param: str) -> UsdMicros:
-    """Read a cap on one call. Raises Invalid."""
-    return _parse(value, param, PER_CALL_CAP_MIN, PER_CALL_CAP_MAX)
+def resets_at(key: WindowKey) -> datetime | None:
+    """The midnight, in UTC, at which a cap is whole again; None when it never is."""
+    match key.period:
+        case "day":
+            first = key.starts + timedelta(days=1)
+        case "month":
+            first = (key.starts + timedelta(days=31)).replace(day=1)
+        case "whole":
+            return None
+        case _:
+            assert_never(key.period)
+    return datetime.combine(first, time.min, UTC)
 
 
-def parse_daily_cap(value: str | float | Decimal, *, param: str) -> UsdMicros:
-    """Read a cap on one day. Raises Invalid."""
-    return _parse(value, param, DAILY_CAP_MIN, DAILY_CAP_MAX)
+def _of_time(scope: Scope, whose: UUID, day: date) -> Sequence[WindowKey]:
+    periods: tuple[Period, ...] = ("day", "month")
+    return [
+        WindowKey(
+            cell=identifiers.cell_of(whose),
+            scope=scope,
+            scope_key=str(whose),
+            period=period,
+            starts=starts_of(period, day),
+        )
+        for period in periods
+    ]
 
 
-def _parse(
-    value: str | float | Decimal, param: str, lowest: UsdMicros, highest: UsdMicros
-) -> UsdMicros:
-    try:
-        cap = money.parse_usd(value)
-    except NotAnAmount as problem:
-        raise Invalid(f"{param}: {problem}", param=param) from None
-    if not lowest <= cap <= highest:
-        bounds = f"from {money.usd(lowest)} to {money.usd(highest)}"
-        raise Invalid(f"{param} must be {bounds} US dollars.", param=param)
-    return cap
+def _of_tree(agent_id: AgentId, lineage: Lineage) -> Iterator[WindowKey]:
+    """The session, the subagent itself, and what stands below each of those above it."""
+    yield _whole("session", agent_id, f"{agent_id}/{lineage.session}")
+    if lineage.nodes:
+        yield own_window(agent_id, lineage)
+    for node in lineage.nodes[1:]:
+        yield _whole("subagent", agent_id, f"{tree(agent_id, lineage.session)}{node}/")
+
+
+def _whole(scope: Scope, agent_id: AgentId, scope_key: str) -> WindowKey:
+    return WindowKey(
+        cell=identifiers.cell_of(agent_id),
+        scope=scope,
+        scope_key=scope_key,
+        period="whole",
+        starts=ALWAYS,
+    )
+
+
+def _tighter(one: UsdMicros | None, other: UsdMicros | None) -> UsdMicros | None:
+    caps = [cap for cap in (one, other) if cap is not None]
+    return min(caps, default=None)
+
+
+def _reason(key: WindowKey) -> Reason:
+    match key.scope:
+        case "agent":
+            return "daily_cap_exceeded" if key.period == "day" else "monthly_cap_exceeded"
+        case "session":
+            return "session_cap_exceeded"
+        case "subagent":
+            return "subagent_cap_exceeded"
+        case "tenant":
+            is_daily = key.period == "day"
+            return "tenant_daily_cap_exceeded" if is_daily else "tenant_monthly_cap_exceeded"
+        case _:
+            assert_never(key.scope)

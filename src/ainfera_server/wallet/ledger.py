@@ -1,8 +1,9 @@
-"""How money moves between two accounts, as rules on states: nothing here touches a database.
+"""How money moves between accounts, as rules on states: nothing here touches a database.
 
 A wallet is a liability: credits put money in, debits take it out, and what is pending is set aside.
-`available` never goes below zero in a wallet; the tenant's other accounts are the far side of a
-transfer and may be negative.
+Behind the wallets of a tenant's agents stands its pool, which is one too. `available` never goes
+below zero in either; the tenant's other accounts are the far side of a transfer and may be
+negative.
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +12,12 @@ from typing import Literal
 from ainfera_server.identifiers import AccountId
 from ainfera_server.money import UsdMicros
 
-AccountKind = Literal["wallet", "grants", "topups", "revenue"]
+AccountKind = Literal["wallet", "pool", "grants", "topups", "revenue", "provider_cost"]
+OF_CALLERS: tuple[AccountKind, ...] = ("wallet", "pool")
+"""Where callers' own money lies."""
+
 Side = Literal["debit", "credit"]
+Lacking = Literal["wallet_insufficient", "wallet_insufficient_per_agent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +60,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortfall:
-    """The wallet cannot cover it."""
+    """The wallet cannot cover it, nor can the pool, unless only the wallet may be asked."""
 
     needed: UsdMicros
     available: UsdMicros
+    reason: Lacking = "wallet_insufficient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,22 @@ def hold(wallet: Account, amount: UsdMicros) -> Account | Shortfall:
     if amount > wallet.available:
         return Shortfall(needed=amount, available=wallet.available)
     return replace(wallet, debits_pending=UsdMicros(wallet.debits_pending + amount))
+
+
+def hold_from(wallet: Account, pool: Account | None, amount: UsdMicros) -> Account | Shortfall:
+    """Set money aside in the wallet, or all of it in the pool when the wallet alone is too small.
+
+    `pool` is None when each agent is left to its own wallet. Tells which account it became.
+    """
+    held = hold(wallet, amount)
+    if isinstance(held, Account):
+        return held
+    if pool is None:
+        return replace(held, reason="wallet_insufficient_per_agent")
+    from_pool = hold(pool, amount)
+    if isinstance(from_pool, Account):
+        return from_pool
+    return replace(held, available=max(wallet.available, pool.available))
 
 
 def release(wallet: Account, held: UsdMicros) -> Account:
@@ -98,7 +120,8 @@ def debit(account: Account, amount: UsdMicros) -> tuple[Account, Entry]:
         debits_posted=UsdMicros(account.debits_posted + amount),
         version=account.version + 1,
     )
-    assert after.kind != "wallet" or after.available >= 0, "a wallet is never overdrawn"
+    may_be_negative = after.kind not in OF_CALLERS
+    assert may_be_negative or after.available >= 0, "a wallet is never overdrawn"
     return after, _entry(after, "debit", amount)
 
 

@@ -1,18 +1,16 @@
-"""What an owner lets an agent spend, and on what quality, as one value and its changes."""
+"""What an owner lets an agent spend, on what and how good, and what all agents together may."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from enum import Enum
 from typing import Literal
 
-import orjson
+import msgspec
 
 from ainfera_server import money
 from ainfera_server.conversation import Json
 from ainfera_server.errors import Invalid
 from ainfera_server.money import UsdMicros
-from ainfera_server.wallet import caps
 
 SHARE_PLACES_MAX = 6
 SHARE_CHARACTERS_MAX = 20
@@ -22,88 +20,92 @@ DrainProofStatus = Literal["protected", "unprotected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendPolicy:
-    """None means that the owner decided nothing, so nothing is limited or the default holds."""
+    """None means that the owner decided nothing, so nothing is limited or the default holds.
+
+    `session_cap` counts for each session that callers name, `subagent_cap` for each agent below.
+    `allowed_models` holds slugs of offers and of models, `allowed_providers` of providers.
+    """
 
     per_call_cap: UsdMicros | None = None
     daily_cap: UsdMicros | None = None
+    monthly_cap: UsdMicros | None = None
+    session_cap: UsdMicros | None = None
+    subagent_cap: UsdMicros | None = None
     min_quality: Decimal | None = None
+    allowed_models: tuple[str, ...] | None = None
+    allowed_providers: tuple[str, ...] | None = None
+    may_exceed_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPolicy:
+    """What all agents of a tenant may spend together; None is no limit.
+
+    When wallets are strict, an agent spends what is in its own and never from the pool.
+    """
+
+    daily_cap: UsdMicros | None = None
+    monthly_cap: UsdMicros | None = None
+    wallet_strict_per_agent: bool = False
 
 
 NOTHING_DECIDED = SpendPolicy()
 
 
-class Unchanged(Enum):
-    """Stands for what a change does not mention; None takes a limit away."""
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a policy that has no column of its own, as it is kept."""
 
-    UNCHANGED = "unchanged"
-
-
-UNCHANGED = Unchanged.UNCHANGED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyChange:
-    """What an owner asks to change."""
-
-    per_call_cap: UsdMicros | Unchanged | None = UNCHANGED
-    daily_cap: UsdMicros | Unchanged | None = UNCHANGED
-    min_quality: Decimal | Unchanged | None = UNCHANGED
-
-
-def parse_change(asked: Mapping[str, Json]) -> PolicyChange:
-    """Read the change out of a body; names we do not know are ignored. Raises Invalid."""
-    change = PolicyChange()
-    if "per_call_cap_usd" in asked:
-        change = replace(change, per_call_cap=_per_call_cap(asked["per_call_cap_usd"]))
-    if "daily_cap_usd" in asked:
-        change = replace(change, daily_cap=_daily_cap(asked["daily_cap_usd"]))
-    if "min_quality" in asked:
-        change = replace(change, min_quality=_min_quality(asked["min_quality"]))
-    return change
-
-
-def changed(policy: SpendPolicy, change: PolicyChange) -> SpendPolicy:
-    """The policy after a change."""
-    return SpendPolicy(
-        per_call_cap=(
-            policy.per_call_cap if change.per_call_cap is UNCHANGED else change.per_call_cap
-        ),
-        daily_cap=policy.daily_cap if change.daily_cap is UNCHANGED else change.daily_cap,
-        min_quality=policy.min_quality if change.min_quality is UNCHANGED else change.min_quality,
-    )
+    min_quality: str | None = None
+    allowed_models: tuple[str, ...] | None = None
+    allowed_providers: tuple[str, ...] | None = None
 
 
 def drain_proof_status(policy: SpendPolicy) -> DrainProofStatus:
-    """Whether a runaway agent can empty its wallet at once."""
-    has_cap = policy.per_call_cap is not None or policy.daily_cap is not None
-    return "protected" if has_cap else "unprotected"
+    """Whether a runaway agent can empty its wallet at once.
+
+    Caps on sessions and on agents below do not count: a caller may name another one at any time.
+    """
+    limits = (policy.per_call_cap, policy.daily_cap, policy.monthly_cap)
+    return "unprotected" if all(one is None for one in limits) else "protected"
 
 
 def facts(policy: SpendPolicy) -> dict[str, Json]:
     """A policy as it is served and recorded: decimals as text, null for what is not decided."""
     return {
-        "per_call_cap_usd": None if policy.per_call_cap is None else money.usd(policy.per_call_cap),
-        "daily_cap_usd": None if policy.daily_cap is None else money.usd(policy.daily_cap),
+        "per_call_cap_usd": _usd(policy.per_call_cap),
+        "daily_cap_usd": _usd(policy.daily_cap),
+        "monthly_cap_usd": _usd(policy.monthly_cap),
+        "session_cap_usd": _usd(policy.session_cap),
+        "subagent_cap_usd": _usd(policy.subagent_cap),
         "min_quality": None if policy.min_quality is None else str(policy.min_quality),
+        "allowed_models": _listed(policy.allowed_models),
+        "allowed_providers": _listed(policy.allowed_providers),
+        "may_exceed_hold": policy.may_exceed_hold,
+    }
+
+
+def tenant_facts(policy: TenantPolicy) -> dict[str, Json]:
+    """A tenant's policy as it is served and recorded."""
+    return {
+        "daily_cap_usd": _usd(policy.daily_cap),
+        "monthly_cap_usd": _usd(policy.monthly_cap),
+        "wallet_strict_per_agent": policy.wallet_strict_per_agent,
     }
 
 
 def encode(policy: SpendPolicy) -> str:
-    """The part of a policy that has no column of its own, as it is kept."""
-    kept = {} if policy.min_quality is None else {"min_quality": str(policy.min_quality)}
-    return orjson.dumps(kept).decode()
-
-
-def decode(
-    kept: str, *, per_call_cap: UsdMicros | None, daily_cap: UsdMicros | None
-) -> SpendPolicy:
-    """A policy as it was kept."""
-    min_quality: str | None = orjson.loads(kept).get("min_quality")
-    return SpendPolicy(
-        per_call_cap=per_call_cap,
-        daily_cap=daily_cap,
-        min_quality=None if min_quality is None else Decimal(min_quality),
+    """Write what has no column of its own."""
+    kept = Kept(
+        min_quality=None if policy.min_quality is None else str(policy.min_quality),
+        allowed_models=policy.allowed_models,
+        allowed_providers=policy.allowed_providers,
     )
+    return msgspec.json.encode(kept).decode()
+
+
+def decode(kept: str) -> Kept:
+    """Read what `encode` wrote, now or when it knew fewer names."""
+    return msgspec.json.decode(kept, type=Kept)
 
 
 def parse_share(value: str | float | Decimal, *, param: str) -> Decimal:
@@ -122,22 +124,9 @@ def parse_share(value: str | float | Decimal, *, param: str) -> Decimal:
     return shown.normalize() if shown else Decimal(0)
 
 
-def _per_call_cap(value: Json) -> UsdMicros | None:
-    param = "per_call_cap_usd"
-    return None if value is None else caps.parse_per_call_cap(_number(value, param), param=param)
+def _usd(amount: UsdMicros | None) -> str | None:
+    return None if amount is None else money.usd(amount)
 
 
-def _daily_cap(value: Json) -> UsdMicros | None:
-    param = "daily_cap_usd"
-    return None if value is None else caps.parse_daily_cap(_number(value, param), param=param)
-
-
-def _min_quality(value: Json) -> Decimal | None:
-    param = "min_quality"
-    return None if value is None else parse_share(_number(value, param), param=param)
-
-
-def _number(value: Json, param: str) -> str | float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Invalid(f"{param} must be a number, or a number as text.", param=param)
-    return value
+def _listed(names: Sequence[str] | None) -> list[Json] | None:
+    return None if names is None else list(names)

@@ -1,6 +1,6 @@
 """The queries about money: one function runs one query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,52 +13,62 @@ from ainfera_server.identifiers import AccountId, AgentId, InferenceId, TenantId
 from ainfera_server.money import UsdMicros
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row
-from ainfera_server.wallet import policy
 from ainfera_server.wallet.ledger import Account, AccountKind, Entry, Move
-from ainfera_server.wallet.policy import SpendPolicy
 
 QUERIES = queries.load(__name__)
 OPEN_ACCOUNT = QUERIES["open_account"]
-LOCK_WALLET_AND = QUERIES["lock_wallet_and"]
-WRITE_DEPOSIT = QUERIES["write_deposit"]
+LOCK_ACCOUNTS = QUERIES["lock_accounts"]
+WRITE_POSTED_TRANSFER = QUERIES["write_posted_transfer"]
 WRITE_ENTRIES = QUERIES["write_entries"]
 WRITE_POSTED = QUERIES["write_posted"]
-SPEND_POLICY = QUERIES["spend_policy"]
-WRITE_SPEND_POLICY = QUERIES["write_spend_policy"]
-WRITE_CAP_OF_DAYS = QUERIES["write_cap_of_days"]
-LIFT_CAP_OF_DAYS = QUERIES["lift_cap_of_days"]
 WALLET = QUERIES["wallet"]
 WALLETS = QUERIES["wallets"]
+POOL = QUERIES["pool"]
+ALLOWANCES = QUERIES["allowances"]
 LEDGER = QUERIES["ledger"]
+TAKE_KEY = QUERIES["take_key"]
+KEPT_ANSWER = QUERIES["kept_answer"]
+KEEP_ANSWER = QUERIES["keep_answer"]
 
 VERSION_MAX = 2**63 - 1
 PAGE_LINES_MAX = 500
 
 DepositKind = Literal["grant", "topup"]
-LineKind = Literal["grant", "topup", "debit", "refund"]
+PostedKind = Literal["grant", "topup", "move"]
+LineKind = Literal["grant", "topup", "move", "debit", "refund"]
+AllowanceName = Literal["day", "month", "tenant_day", "tenant_month"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deposit:
-    """Money that goes into a wallet as it is."""
+class Posted:
+    """A transfer that is posted as it is made; `agent_id` is whose chain tells of it."""
 
     transfer_id: TransferId
     tenant_id: TenantId
     agent_id: AgentId
-    kind: DepositKind
+    kind: PostedKind
     amount: UsdMicros
     memo: str
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of a wallet's ledger; `amount` is negative when money went out.
+class Locked:
+    """Accounts of one tenant, locked until commit: wallets by their agents, the others by kind."""
 
-    `inference_id` is None unless an inference was paid for.
+    wallets: Mapping[AgentId, Account]
+    others: Mapping[AccountKind, Account]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of an account's ledger; `amount` is negative when money went out.
+
+    `agent_id` is whose chain tells of it. `inference_id` is None unless an inference was paid for.
     """
 
     entry_id: UUID
+    agent_id: AgentId
     version: int
     amount: UsdMicros
     balance_after: UsdMicros
@@ -67,6 +77,35 @@ class Line:
     transfer_id: TransferId
     inference_id: InferenceId | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A stretch of time with what was spent in it, `pending` for calls that still run.
+
+    `cap` is None where nothing is limited.
+    """
+
+    name: AllowanceName
+    cap: UsdMicros | None
+    posted: UsdMicros
+    pending: UsdMicros
+    resets_at: datetime
+
+    @property
+    def remaining(self) -> UsdMicros | None:
+        """What is left of the cap; None where nothing is limited."""
+        if self.cap is None:
+            return None
+        return UsdMicros(max(self.cap - self.posted - self.pending, 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """What is known of an idempotency key; the answer is None while nobody has heard it."""
+
+    body_hash: str
+    answer_sealed: str | None
 
 
 async def open_account(
@@ -82,38 +121,47 @@ async def open_account(
     await connection.execute(OPEN_ACCOUNT, cell, account_id, tenant_id, agent_id, kind)
 
 
-async def lock_wallet_and(
-    connection: Connection, agent_id: AgentId, *, tenant_id: TenantId, kind: AccountKind
-) -> Mapping[AccountKind, Account]:
-    """Lock an agent's wallet and one of its tenant's accounts."""
-    cell = identifiers.cell_of(agent_id)
-    rows = await connection.fetch(LOCK_WALLET_AND, cell, tenant_id, agent_id, kind)
-    return {row["kind"]: _account(row) for row in rows}
+async def lock_accounts(
+    connection: Connection,
+    tenant_id: TenantId,
+    *,
+    agents: Collection[AgentId],
+    kinds: Collection[AccountKind],
+) -> Locked:
+    """Lock agents' wallets and the tenant's accounts of some kinds; what is not there is absent."""
+    cell = identifiers.cell_of(tenant_id)
+    rows = await connection.fetch(LOCK_ACCOUNTS, cell, tenant_id, list(agents), list(kinds))
+    return Locked(
+        wallets={
+            AgentId(row["agent_id"]): _account(row) for row in rows if row["agent_id"] is not None
+        },
+        others={row["kind"]: _account(row) for row in rows if row["agent_id"] is None},
+    )
 
 
-async def write_deposit(connection: Connection, deposit: Deposit, move: Move) -> None:
+async def write_posted_transfer(connection: Connection, made: Posted, move: Move) -> None:
     """Write a transfer that is posted as it is made."""
     await connection.execute(
-        WRITE_DEPOSIT,
-        identifiers.cell_of(deposit.transfer_id),
-        deposit.transfer_id,
-        deposit.tenant_id,
-        deposit.agent_id,
-        deposit.kind,
+        WRITE_POSTED_TRANSFER,
+        identifiers.cell_of(made.transfer_id),
+        made.transfer_id,
+        made.tenant_id,
+        made.agent_id,
+        made.kind,
         move.source.account_id,
         move.destination.account_id,
-        deposit.amount,
-        deposit.created_at.date(),
-        deposit.memo,
-        deposit.created_at,
+        made.amount,
+        made.created_at.date(),
+        made.memo,
+        made.created_at,
     )
 
 
 async def write_entries(
-    connection: Connection, deposit: Deposit, entries: Mapping[UUID, Entry]
+    connection: Connection, made: Posted, entries: Mapping[UUID, Entry]
 ) -> None:
     """Write a transfer's entries, by their ids."""
-    rows = [_entry_row(deposit, entry_id, entry) for entry_id, entry in entries.items()]
+    rows = [_entry_row(made, entry_id, entry) for entry_id, entry in entries.items()]
     await connection.execute(WRITE_ENTRIES, _as_json(rows))
 
 
@@ -132,42 +180,6 @@ async def write_posted(connection: Connection, accounts: Sequence[Account]) -> N
     await connection.execute(WRITE_POSTED, _as_json(rows))
 
 
-async def spend_policy(connection: Connection, agent_id: AgentId) -> SpendPolicy | None:
-    """What an owner allows an agent; None when the agent is not there."""
-    row = await connection.fetchrow(SPEND_POLICY, identifiers.cell_of(agent_id), agent_id)
-    return (
-        None
-        if row is None
-        else policy.decode(
-            row["spend_policy"], per_call_cap=row["per_call_cap"], daily_cap=row["daily_cap"]
-        )
-    )
-
-
-async def write_spend_policy(
-    connection: Connection, agent_id: AgentId, allowed: SpendPolicy
-) -> None:
-    """Say what an agent may spend from now on."""
-    await connection.execute(
-        WRITE_SPEND_POLICY,
-        identifiers.cell_of(agent_id),
-        agent_id,
-        allowed.per_call_cap,
-        allowed.daily_cap,
-        policy.encode(allowed),
-    )
-
-
-async def write_cap_of_days(connection: Connection, agent_id: AgentId, cap: UsdMicros) -> None:
-    """Have the database enforce another cap from today on."""
-    await connection.execute(WRITE_CAP_OF_DAYS, identifiers.cell_of(agent_id), agent_id, cap)
-
-
-async def lift_cap_of_days(connection: Connection, agent_id: AgentId) -> None:
-    """Have the database enforce no cap from today on."""
-    await connection.execute(LIFT_CAP_OF_DAYS, identifiers.cell_of(agent_id), agent_id)
-
-
 async def wallet(connection: Connection, agent_id: AgentId) -> Account | None:
     """An agent's wallet as it stands; None when the agent is not there."""
     row = await connection.fetchrow(WALLET, identifiers.cell_of(agent_id), agent_id)
@@ -178,6 +190,27 @@ async def wallets(connection: Connection, tenant_id: TenantId) -> Mapping[AgentI
     """All wallets of a tenant, by agent, the oldest agent first."""
     rows = await connection.fetch(WALLETS, identifiers.cell_of(tenant_id), tenant_id)
     return {AgentId(row["agent_id"]): _account(row) for row in rows}
+
+
+async def pool(connection: Connection, tenant_id: TenantId) -> Account | None:
+    """A tenant's shared pool as it stands; None when the tenant is not there."""
+    row = await connection.fetchrow(POOL, identifiers.cell_of(tenant_id), tenant_id)
+    return None if row is None else _account(row)
+
+
+async def allowances(connection: Connection, agent_id: AgentId) -> tuple[Allowance, ...]:
+    """What an agent and all agents of its tenant spent today and this month."""
+    rows = await connection.fetch(ALLOWANCES, identifiers.cell_of(agent_id), agent_id)
+    return tuple(
+        Allowance(
+            name=row["name"],
+            cap=row["cap"],
+            posted=row["posted"],
+            pending=row["pending"],
+            resets_at=row["resets_at"],
+        )
+        for row in rows
+    )
 
 
 async def ledger(
@@ -192,6 +225,33 @@ async def ledger(
     cell = identifiers.cell_of(account_id)
     rows = await connection.fetch(LEDGER, cell, account_id, before_version, limit)
     return tuple(_line(row) for row in rows)
+
+
+async def take_key(
+    connection: Connection, scope: str, *, tenant_id: TenantId, body_hash: str, lifetime_s: float
+) -> bool:
+    """Take an idempotency key for this transaction; False when somebody has it."""
+    cell = identifiers.cell_of(tenant_id)
+    taken = await connection.fetchval(TAKE_KEY, cell, scope, tenant_id, body_hash, lifetime_s)
+    return taken is not None
+
+
+async def kept_answer(
+    connection: Connection, scope: str, *, tenant_id: TenantId
+) -> KeptAnswer | None:
+    """What is known of an idempotency key; None when nobody has it."""
+    row = await connection.fetchrow(KEPT_ANSWER, identifiers.cell_of(tenant_id), scope)
+    if row is None:
+        return None
+    return KeptAnswer(body_hash=row["body_hash"], answer_sealed=row["answer_sealed"])
+
+
+async def keep_answer(
+    connection: Connection, scope: str, *, tenant_id: TenantId, answer_sealed: str
+) -> None:
+    """Keep an answer for the key that this transaction took."""
+    cell = identifiers.cell_of(tenant_id)
+    await connection.execute(KEEP_ANSWER, cell, scope, answer_sealed)
 
 
 def _account(row: Row) -> Account:
@@ -210,6 +270,7 @@ def _line(row: Row) -> Line:
     inference_id: UUID | None = row["inference_id"]
     return Line(
         entry_id=row["entry_id"],
+        agent_id=AgentId(row["agent_id"]),
         version=row["account_version"],
         amount=UsdMicros(-row["amount"] if is_debit else row["amount"]),
         balance_after=row["balance_after"],
@@ -223,24 +284,24 @@ def _line(row: Row) -> Line:
 
 def _line_kind(kind: str, *, is_debit: bool) -> LineKind:
     match kind:
-        case "grant" | "topup":
+        case "grant" | "topup" | "move":
             return kind
         case _:
             return "debit" if is_debit else "refund"
 
 
-def _entry_row(deposit: Deposit, entry_id: UUID, entry: Entry) -> Mapping[str, object]:
+def _entry_row(made: Posted, entry_id: UUID, entry: Entry) -> Mapping[str, object]:
     return {
         "cell": identifiers.cell_of(entry.account_id),
         "account_id": entry.account_id,
         "account_version": entry.account_version,
         "entry_id": entry_id,
-        "tenant_id": deposit.tenant_id,
-        "transfer_id": deposit.transfer_id,
+        "tenant_id": made.tenant_id,
+        "transfer_id": made.transfer_id,
         "side": entry.side,
         "amount": entry.amount,
         "balance_after": entry.balance_after,
-        "created_at": deposit.created_at,
+        "created_at": made.created_at,
     }
 
 

@@ -205,23 +205,72 @@ def test_blocks_that_no_conversation_has_words_for_are_skipped() -> None:
         {"content": [{"type": "tool_use", "id": "t", "name": "f", "input": "{}"}]},
         {"content": [{}]},
         {"id": None},
-        {"usage": {"input_tokens": -1, "output_tokens": 1}},
-        {"usage": {"input_tokens": 1, "output_tokens": 10**12}},
-        {"usage": {"input_tokens": 1, "output_tokens": 1.5}},
-        {"usage": {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": "2"}},
-        {
-            "usage": {
-                "input_tokens": 1,
-                "cache_creation_input_tokens": 1,
-                "cache_creation": {"ephemeral_1h_input_tokens": 2},
-            }
-        },
     ],
 )
 def test_an_answer_that_is_none_is_malformed(fields: dict[str, Any]) -> None:
     with pytest.raises(ProviderFailed) as caught:
         read(**fields)
     assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        5,
+        {"input_tokens": -1, "output_tokens": 1},
+        {"input_tokens": 1, "output_tokens": 10**12},
+        {"input_tokens": 1, "output_tokens": 10**30},
+        {"input_tokens": 1, "output_tokens": 1.5},
+        {"input_tokens": 1},
+        {"output_tokens": 1},
+        {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": "2"},
+        {
+            "input_tokens": 1,
+            "output_tokens": 1,
+            "cache_creation_input_tokens": 1,
+            "cache_creation": {"ephemeral_1h_input_tokens": 2},
+        },
+        {
+            "input_tokens": 1,
+            "output_tokens": 1,
+            "server_tool_use": {"web_search_requests": -1, "web_fetch_requests": 0},
+        },
+    ],
+)
+def test_counts_that_cannot_be_are_none_and_the_answer_is_kept(usage: Any) -> None:
+    found = read(usage=usage)
+    assert found.usage is None
+    assert found.parts == (Text(text="Hi! My name is Claude."),)
+
+
+FOUND = {
+    "type": "web_search_tool_result",
+    "tool_use_id": "s",
+    "content": [{"type": "web_search_result", "url": "https://a.example", "title": "A"}],
+}
+FAILED_SEARCH = FOUND | {
+    "content": {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"}
+}
+
+
+def test_searches_are_counted_by_the_vendor_and_else_by_what_they_found() -> None:
+    content = [FOUND, FAILED_SEARCH, FOUND, *ANSWER["content"]]
+    tokens = {"input_tokens": 3, "output_tokens": 4}
+    told = {"server_tool_use": {"web_search_requests": 7, "web_fetch_requests": 0}}
+    for usage, searches in ((tokens | told, 7), (tokens, 2)):
+        found = read(content=content, usage=usage)
+        assert found.web_searches == 2
+        assert found.usage == Usage(input_tokens=3, output_tokens=4, web_searches=searches)
+        assert found.parts == (Text(text="Hi! My name is Claude."),)
+
+
+def test_searches_are_written_as_the_vendors_client_reads_them() -> None:
+    usage = Usage(input_tokens=3, output_tokens=4, web_searches=2)
+    body = server.encode_reply(replace(REPLY, usage=usage), ENVELOPE)
+    ran = parsed(body).usage.server_tool_use
+    assert ran is not None
+    assert (ran.web_search_requests, ran.web_fetch_requests) == (2, 0)
+    assert "server_tool_use" not in written(REPLY)["usage"]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b"[" * 100_000])

@@ -118,7 +118,8 @@ def test_a_request_as_claude_code_sends_it_is_understood() -> None:
             {"role": "system", "content": [{"type": "text", "text": "Be brief."} | cached]},
         ],
         tools=[
-            {"name": "Bash", "input_schema": {}, "defer_loading": True},
+            {"name": "Bash", "input_schema": {}},
+            {"name": "Later", "input_schema": {}, "defer_loading": True},
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 8},
         ],
         thinking={"type": "adaptive"},
@@ -132,8 +133,10 @@ def test_a_request_as_claude_code_sends_it_is_understood() -> None:
     assert found.stream
     assert found.fields_not_understood == (
         *("thinking", "metadata", "context_management"),
-        *("cache_control", "tools.defer_loading", "tools.web_search_20250305", "output_config"),
+        *("cache_control", "tools.defer_loading", "output_config"),
     )
+    assert found.parts_not_understood == ("tools.2",)
+    assert found.web_searches_max == 8
 
 
 def test_thinking_keeps_its_signature_byte_for_byte() -> None:
@@ -187,12 +190,19 @@ def test_what_a_tool_answered_beyond_words_and_pictures_is_named() -> None:
 
 
 def test_a_tool_of_anthropics_may_be_missed_unless_it_is_demanded() -> None:
-    search = {"type": "web_search_20250305", "name": "web_search"}
+    shell = {"type": "bash_20250124", "name": "bash"}
     own = {"name": "f", "input_schema": {}}
-    for choice, parts in (("f", ()), ("web_search", ("tool_choice",))):
-        found = read(tools=[search, own], tool_choice={"type": "tool", "name": choice})
-        assert found.fields_not_understood == ("tools.web_search_20250305",)
+    for choice, parts in (("f", ()), ("bash", ("tool_choice",))):
+        found = read(tools=[shell, own], tool_choice={"type": "tool", "name": choice})
+        assert found.fields_not_understood == ("tools.bash_20250124",)
         assert found.parts_not_understood == parts
+
+
+def test_a_tool_that_anthropic_runs_is_never_missed() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
+    with pytest.raises(NotCarried) as caught:
+        written(read(tools=[search]))
+    assert caught.value.facts == {"param": "tools.0"}
 
 
 def test_only_the_model_a_missing_limit_and_our_own_fields_change_on_the_way() -> None:

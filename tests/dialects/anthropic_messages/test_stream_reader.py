@@ -9,6 +9,7 @@ from ainfera_server import sse
 from ainfera_server.conversation import (
     Ended,
     Request,
+    Searched,
     Started,
     StreamEvent,
     TextDelta,
@@ -141,6 +142,34 @@ def test_a_stream_that_nobody_counted_has_no_usage() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        start(input_tokens=-1) + end(output_tokens=3),
+        start(input_tokens=3) + end(output_tokens=10**12),
+        start() + end(output_tokens=3),
+        start(input_tokens=3) + end(),
+        start(input_tokens=3, output_tokens=-1) + end(output_tokens=3),
+    ],
+    ids=range(5),
+)
+def test_counts_that_cannot_be_are_none_and_the_answer_ends(body: bytes) -> None:
+    ended = read(body)[-1]
+    assert isinstance(ended, Ended)
+    assert ended.usage is None
+
+
+def test_each_search_is_told_as_it_comes_and_counted_at_the_end() -> None:
+    found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"a": "b"}]}
+    failed_search = found | {"content": {"type": "web_search_tool_result_error"}}
+    opening = start(input_tokens=9, output_tokens=1)
+    searched = opening + block(0, found) + block(1, failed_search) + block(2, found)
+    events = read(searched + end(output_tokens=5))
+    assert events[1:-1] == [Searched(result_characters=len('[{"a": "b"}]'))] * 2
+    assert isinstance(events[-1], Ended)
+    assert events[-1].usage == Usage(input_tokens=9, output_tokens=5, web_searches=2)
+
+
+@pytest.mark.parametrize(
     ("kind", "reason"),
     [
         ("overloaded_error", "unavailable"),
@@ -178,11 +207,9 @@ OPEN = event("content_block_start", index=0, content_block={"type": "text", "tex
         + OPEN
         + event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "a"}),
         start() + event("content_block_start", index="0", content_block={"type": "text"}),
-        start(output_tokens=-1),
-        start() + end(output_tokens=10**12),
         start() + block(0, {"type": "tool_use", "id": "t", "name": "f", "input": []}),
     ],
-    ids=range(14),
+    ids=range(12),
 )
 def test_a_stream_that_breaks_the_order_is_malformed(body: bytes) -> None:
     assert failed(body).reason == "malformed"

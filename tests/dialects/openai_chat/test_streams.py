@@ -185,6 +185,14 @@ def test_an_answer_ends_once_and_only_at_its_terminator() -> None:
     assert streams.decoded(decoder, DONE + chunk({"content": "more"}) + DONE) == []
 
 
+def test_counts_that_cannot_be_are_none_and_the_answer_ends() -> None:
+    for usage in ({"prompt_tokens": -1, "completion_tokens": 0}, {"prompt_tokens": 5}, 7):
+        body = chunk({"content": "Hi"}, "stop") + chunk(usage=usage) + DONE
+        ended = streams.decoded(client.stream_decoder(), body)[-1]
+        assert isinstance(ended, Ended)
+        assert ended.usage is None
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -194,7 +202,6 @@ def test_an_answer_ends_once_and_only_at_its_terminator() -> None:
         (b"data: 5\n\n", "malformed"),
         (fragment(0, "{}"), "malformed"),
         (chunk({"content": 5}), "malformed"),
-        (chunk(usage={"prompt_tokens": -1, "completion_tokens": 0}), "malformed"),
         (b'data: {"error":{"message":"Boom","code":500}}\n\n', "unavailable"),
         (b'event: error\ndata: {"message":"Boom"}\n\n', "unavailable"),
         (

@@ -136,12 +136,18 @@ def test_a_usage_left_out_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong", [{"input_tokens": 5}, {"output_tokens": 10**12}, {"output_tokens": "5"}]
+)
+def test_counts_that_cannot_be_are_none_and_the_answer_is_kept(wrong: dict[str, Any]) -> None:
+    found = read(response(WORDS, usage=COUNT | wrong))
+    assert found.usage is None
+    assert found.parts
+
+
+@pytest.mark.parametrize(
     ("found", "reason"),
     [
         ({}, "malformed"),
-        (response(usage=COUNT | {"input_tokens": 5}), "malformed"),
-        (response(usage=COUNT | {"output_tokens": 10**12}), "malformed"),
-        (response(usage=COUNT | {"output_tokens": "5"}), "malformed"),
         (response({"type": "function_call", "arguments": "{}"}), "malformed"),
         (response(status="in_progress"), "incomplete"),
         (response(status=None), "incomplete"),

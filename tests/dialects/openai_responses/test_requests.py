@@ -8,7 +8,6 @@ from hypothesis import given
 from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
-from ainfera_server import sse
 from ainfera_server.conversation import (
     Image,
     JsonText,
@@ -194,11 +193,3 @@ def test_what_has_no_words_is_refused_with_its_place(request_: Request, param: s
     with pytest.raises(NotCarried) as caught:
         written(request_)
     assert caught.value.facts == {"param": param}
-
-
-def test_nobody_asks_for_a_body_or_an_event_in_this_dialect() -> None:
-    request = asked()
-    with pytest.raises(AssertionError, match="no request comes in this dialect"):
-        client.adapt_request(request, model="m", max_tokens=1, quirks=Quirks())
-    with pytest.raises(AssertionError, match="no caller reads this dialect"):
-        client.relayed(sse.Event(name="", data=b"{}", raw=b"data: {}\n\n"), request)

@@ -1,6 +1,8 @@
 """Content as callers and vendors of this dialect write it, block by block, read into parts."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 from msgspec import Raw
@@ -8,15 +10,29 @@ from msgspec import Raw
 from ainfera_server.conversation import Image, Part, Text, Thinking, ToolCall, ToolResult
 from ainfera_server.dialects import strict_json
 from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages.tool_changes import ToolChanges
 from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.errors import Malformed
 
+Inside = Literal["system", "messages", "tool_result"]
+"""Where a block stands, which decides what it may be."""
 
-def parts(said: str | tuple[Raw, ...], place: str, left: LeftBehind) -> tuple[Part, ...]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What is found beside the parts."""
+
+    left: LeftBehind
+    tools: ToolChanges
+
+
+def parts(
+    said: str | tuple[Raw, ...], place: str, noted: Noted, *, inside: Inside
+) -> tuple[Part, ...]:
     """The parts of a text or of a list of blocks. Raises Malformed."""
     if isinstance(said, str):
         return (Text(text=said),) if said else ()
-    return tuple(part for _, part in _known_parts(said, place, left))
+    return tuple(part for _, part in _known_parts(said, place, noted, inside=inside))
 
 
 def note_fields(raw: Raw, left: LeftBehind, *, known: frozenset[str], owner: str) -> None:
@@ -28,20 +44,26 @@ def note_fields(raw: Raw, left: LeftBehind, *, known: frozenset[str], owner: str
             left.note_field(f"{owner}.{name}")
 
 
-def _known_parts(said: tuple[Raw, ...], place: str, left: LeftBehind) -> Iterator[tuple[str, Part]]:
+def _known_parts(
+    said: tuple[Raw, ...], place: str, noted: Noted, *, inside: Inside
+) -> Iterator[tuple[str, Part]]:
     """Each part with the place where it stands."""
     for position, raw in enumerate(said):
         here = f"{place}.{position}"
         kind = strict_json.read(raw, wire.Typed, place=here).type
-        form = _form(kind, raw, here)
-        if form is None:
-            left.note_part(here)
-            continue
-        block = strict_json.read(raw, form, place=here)
-        owner = "system" if place.startswith("system") else "messages"
-        known = frozenset({*form.__struct_fields__, wire.TYPE_FIELD})
-        note_fields(raw, left, known=known, owner=f"{owner}.{kind}")
-        yield here, _part(block, here, left)
+        match inside, kind:
+            case "messages", wire.TOOL_ADDITION | wire.TOOL_REMOVAL:
+                noted.left.note_field(f"messages.{kind}")
+                noted.tools.change(raw, here)
+            case "tool_result", wire.TOOL_REFERENCE:
+                noted.left.note_field(f"messages.{kind}")
+                yield here, _tool_reference(raw, here, noted)
+            case _:
+                part = _part(kind, raw, here, noted, inside=inside)
+                if part is None:
+                    noted.left.note_part(here)
+                else:
+                    yield here, part
 
 
 def _form(kind: str, raw: Raw, place: str) -> type[wire.Block] | None:
@@ -52,7 +74,15 @@ def _form(kind: str, raw: Raw, place: str) -> type[wire.Block] | None:
     return wire.BLOCKS.get(kind)
 
 
-def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
+def _part(kind: str, raw: Raw, place: str, noted: Noted, *, inside: Inside) -> Part | None:
+    """What a block says; None for one without words here."""
+    form = _form(kind, raw, place)
+    if form is None:
+        return None
+    block = strict_json.read(raw, form, place=place)
+    owner = "system" if inside == "system" else "messages"
+    known = frozenset({*form.__struct_fields__, wire.TYPE_FIELD})
+    note_fields(raw, noted.left, known=known, owner=f"{owner}.{kind}")
     match block:
         case wire.TextBlock(text=text):
             return Text(text=text)
@@ -61,7 +91,7 @@ def _part(block: wire.Block, place: str, left: LeftBehind) -> Part:
         case wire.ToolUseBlock(id=call_id, name=name, input=arguments):
             return ToolCall(call_id=call_id, name=name, arguments=_object(arguments, place))
         case wire.ToolResultBlock():
-            return _tool_result(block, place, left)
+            return _tool_result(block, place, noted)
         case wire.ThinkingBlock(thinking=text, signature=signature):
             return Thinking(text=text, signature=signature or None)
         case wire.RedactedThinkingBlock(data=data):
@@ -83,17 +113,25 @@ def _object(arguments: Raw, place: str) -> str:
     return text.decode()
 
 
-def _tool_result(block: wire.ToolResultBlock, place: str, left: LeftBehind) -> ToolResult:
+def _tool_result(block: wire.ToolResultBlock, place: str, noted: Noted) -> ToolResult:
     """What a tool answered: words and pictures, whatever else Anthropic may read in it."""
     answered: list[Text | Image] = []
     if isinstance(block.content, str):
         answered += [Text(text=block.content)] if block.content else []
     else:
-        for here, part in _known_parts(block.content or (), f"{place}.content", left):
+        place = f"{place}.content"
+        for here, part in _known_parts(block.content or (), place, noted, inside="tool_result"):
             if isinstance(part, Text | Image):
                 answered.append(part)
             else:
-                left.note_part(here)
+                noted.left.note_part(here)
     return ToolResult(
         call_id=block.tool_use_id, parts=tuple(answered), is_error=block.is_error or False
     )
+
+
+def _tool_reference(raw: Raw, place: str, noted: Noted) -> Text:
+    """Anthropic puts the tool's definition here; others read it in the list of tools."""
+    name = strict_json.read(raw, wire.ToolReference, place=place).tool_name
+    noted.tools.refer(name, place)
+    return Text(text=f"The tool {name} can be called now.")

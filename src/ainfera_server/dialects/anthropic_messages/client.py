@@ -56,6 +56,7 @@ def adapt_request(
     """
     fields = msgspec.json.decode(request.body, type=dict[str, Raw])
     carrying.refuse_unpriced(fields, wire.PRICED_AS_LISTED)
+    _refuse_compaction(fields.get(wire.CONTEXT_MANAGEMENT_FIELD))
     for name in wishes.FIELDS:
         fields.pop(name, None)
     if reasoning.is_foreign_in(request):
@@ -87,3 +88,19 @@ def relayed(
 def decode_failure(*, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
     """Read an answer with an error status."""
     return failure_reader.failure(status=status, headers=headers, body=body)
+
+
+def _refuse_compaction(context_management: Raw | None) -> None:
+    """Edits that clear old turns cost nothing; one that sums them up is a call of its own.
+
+    Raises NotCarried. What cannot be read is for Anthropic to refuse.
+    """
+    if context_management is None:
+        return
+    try:
+        asked = msgspec.json.decode(context_management, type=wire.ContextManagement | None)
+    except msgspec.ValidationError:
+        return
+    for edit in (asked.edits or ()) if asked is not None else ():
+        if not edit.type.startswith(wire.CLEARING):
+            raise carrying.unpriced(f"{wire.CONTEXT_MANAGEMENT_FIELD}.edits")

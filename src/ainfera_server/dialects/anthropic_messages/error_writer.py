@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from ainfera_server import sse
 from ainfera_server.dialects import telling
-from ainfera_server.dialects.anthropic_messages import failure_reader, wire
+from ainfera_server.dialects.anthropic_messages import error_wire, failure_reader, wire
 from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import (
     AinferaError,
@@ -51,7 +51,7 @@ def stream_error(error: AinferaError, *, request_id: str) -> bytes:
 
 def _is_envelope(body: bytes) -> bool:
     try:
-        msgspec.json.decode(body, type=wire.UpstreamErrorAnswer)
+        msgspec.json.decode(body, type=error_wire.UpstreamErrorAnswer)
         says_what_it_is = msgspec.json.decode(body, type=wire.Typed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
@@ -91,9 +91,11 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
 def _body(error: AinferaError, kind: str, request_id: str) -> bytes:
     facts = {name: fact for name, fact in telling.facts(error).items() if name != CANDIDATES}
     details = {**facts, "error_code": _error_code(error)}
-    told = wire.Error(type=kind, message=error.sentence, details=_raw(details))
+    told = error_wire.Error(type=kind, message=error.sentence, details=_raw(details))
     detail = _raw(telling.detail(error, request_id=request_id))
-    return msgspec.json.encode(wire.ErrorAnswer(error=told, request_id=request_id, detail=detail))
+    return msgspec.json.encode(
+        error_wire.ErrorAnswer(error=told, request_id=request_id, detail=detail)
+    )
 
 
 def _error_code(error: AinferaError) -> str:

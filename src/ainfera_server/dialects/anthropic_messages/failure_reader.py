@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ainfera_server.dialects import failures
-from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages import error_wire
 from ainfera_server.errors import FailureReason, ProviderFailed
 
 REASONS: Mapping[str, FailureReason] = {
@@ -56,7 +56,7 @@ def vendors_type(failed: ProviderFailed) -> str:
     return kind if kind is not None and (kind in REASONS or kind in UNAVAILABLE) else ""
 
 
-def _reason(status: int, said: wire.LooseError) -> FailureReason:
+def _reason(status: int, said: error_wire.LooseError) -> FailureReason:
     # Anthropic has said the last of these with 400, and it is our balance that it speaks of.
     is_about_our_account = (
         said.type == "billing_error"
@@ -68,23 +68,23 @@ def _reason(status: int, said: wire.LooseError) -> FailureReason:
     return failures.reason_of(status) or "rejected"
 
 
-def _error(body: bytes) -> wire.LooseError:
+def _error(body: bytes) -> error_wire.LooseError:
     """The error, as far as it can be read; a proxy's page is none."""
     try:
-        said = msgspec.json.decode(body, type=wire.LooseErrorAnswer)
+        said = msgspec.json.decode(body, type=error_wire.LooseErrorAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return wire.LooseError()
+        return error_wire.LooseError()
     match said.error:
-        case wire.LooseError() as error:
+        case error_wire.LooseError() as error:
             return error
         case None:
-            return wire.LooseError(message=said.message)
+            return error_wire.LooseError(message=said.message)
         case message:
-            return wire.LooseError(message=message)
+            return error_wire.LooseError(message=message)
 
 
-def _error_code(said: wire.LooseError) -> str | None:
+def _error_code(said: error_wire.LooseError) -> str | None:
     try:
-        return msgspec.json.decode(said.details, type=wire.ErrorDetails).error_code
+        return msgspec.json.decode(said.details, type=error_wire.ErrorDetails).error_code
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

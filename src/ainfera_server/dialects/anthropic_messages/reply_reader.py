@@ -44,6 +44,7 @@ def reply(body: bytes) -> Reply:
             raise failure_reader.reported(body)
         answer = msgspec.json.decode(body, type=wire.Answer)
         parts = tuple(_parts(answer.content))
+        searched = sum(found is not None for found in map(search_result, answer.content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise failures.malformed(f"{error}") from None
     return Reply(
@@ -52,8 +53,9 @@ def reply(body: bytes) -> Reply:
         parts=parts,
         finish_reason=finish_reason(answer.stop_reason),
         finish_reason_native=answer.stop_reason,
-        usage=usage(answer.usage),
+        usage=usage(answer.usage, searched=searched),
         stop_sequence=answer.stop_sequence,
+        web_searches=searched,
     )
 
 
@@ -73,28 +75,52 @@ def finish_reason(native: str | None) -> FinishReason:
     return FINISH_REASONS.get(native, "stop")
 
 
-def usage(counted: wire.Usage | None) -> Usage | None:
-    """Tokens, each counted once; None when the vendor counted none."""
-    if counted is None or (counted.input_tokens is None and counted.output_tokens is None):
+def search_result(raw: Raw) -> Raw | None:
+    """What a search of the web found; None for any other block and for a search that failed.
+
+    A search that failed costs nothing, says the vendor. Raises msgspec's errors.
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool
+    """
+    if msgspec.json.decode(raw, type=wire.Typed).type != wire.SEARCH_RESULT:
         return None
-    output = counted.output_tokens or 0
+    found = msgspec.json.decode(raw, type=wire.SearchResult).content
+    return found if bytes(found).startswith(b"[") else None
+
+
+def usage(given: Raw, *, searched: int) -> Usage | None:
+    """Tokens, each counted once; None when the vendor counted none, or what cannot be."""
+    try:
+        counted = msgspec.json.decode(given, type=wire.Usage) if bytes(given) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if counted is None else usage_of(counted, searched=searched)
+
+
+def usage_of(counted: wire.Usage, *, searched: int) -> Usage | None:
+    """The same of counts that were read; `searched` is how many searches the answer shows."""
+    if counted.input_tokens is None or counted.output_tokens is None:
+        return None
+    output = counted.output_tokens
     created = counted.cache_creation or wire.CacheCreation()
     for_an_hour = created.ephemeral_1h_input_tokens or 0
     written = counted.cache_creation_input_tokens
     if written is None:
         written = (created.ephemeral_5m_input_tokens or 0) + for_an_hour
     if for_an_hour > written:
-        raise failures.malformed("it counts more tokens in a part of a cache than in the whole")
+        return None
     details = counted.output_tokens_details
     thinking = (details.thinking_tokens or 0) if details is not None else 0
+    ran = counted.server_tool_use
+    searches = None if ran is None else ran.web_search_requests
     return Usage(
-        input_tokens=counted.input_tokens or 0,
+        input_tokens=counted.input_tokens,
         cache_read_tokens=counted.cache_read_input_tokens or 0,
         cache_write_tokens=written - for_an_hour,
         cache_write_1h_tokens=for_an_hour,
         output_tokens=output,
         # The vendor says that this count may be off by a few tokens.
         reasoning_tokens=min(thinking, output),
+        web_searches=searched if searches is None else searches,
     )
 
 

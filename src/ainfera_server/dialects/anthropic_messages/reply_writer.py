@@ -60,6 +60,9 @@ def usage(counted: Usage) -> wire.Usage:
     details = None
     if counted.reasoning_tokens:
         details = wire.OutputDetails(thinking_tokens=counted.reasoning_tokens)
+    searched = None
+    if counted.web_searches:
+        searched = wire.ServerToolUse(web_search_requests=counted.web_searches)
     return wire.Usage(
         input_tokens=counted.input_tokens,
         cache_creation_input_tokens=counted.cache_write_tokens + counted.cache_write_1h_tokens,
@@ -70,6 +73,7 @@ def usage(counted: Usage) -> wire.Usage:
         cache_read_input_tokens=counted.cache_read_tokens,
         output_tokens=counted.output_tokens,
         output_tokens_details=details,
+        server_tool_use=searched,
     )
 
 

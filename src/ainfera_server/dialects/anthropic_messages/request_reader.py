@@ -1,6 +1,7 @@
 """A request as our callers write it, read into a conversation."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 from msgspec import Raw
@@ -15,7 +16,9 @@ from ainfera_server.conversation import (
     ToolResult,
 )
 from ainfera_server.dialects import ranges, strict_json, wishes
-from ainfera_server.dialects.anthropic_messages import block_reader, wire
+from ainfera_server.dialects.anthropic_messages import block_reader, vendor_tools, wire
+from ainfera_server.dialects.anthropic_messages.block_reader import Noted
+from ainfera_server.dialects.anthropic_messages.tool_changes import ToolChanges
 from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.errors import Invalid
 
@@ -26,15 +29,29 @@ def request(body: bytes) -> Request:
     What Anthropic alone understands is no mistake, for it travels in the body. Fields of it are
     named in `fields_not_understood`, blocks by their place in `parts_not_understood`.
     """
+    asked, noted, found = _read(body)
+    defined = (*_placed(asked.tools or ()), *noted.tools.defined)
+    return replace(found, web_searches_max=vendor_tools.web_searches_max(defined))
+
+
+def unpaid_request(body: bytes) -> Request:
+    """Read a request that nobody is to answer, whatever its tools may cost. Raises as `request`."""
+    _, _, found = _read(body)
+    return found
+
+
+def _read(body: bytes) -> tuple[wire.MessagesRequest, Noted, Request]:
     fields = strict_json.fields(body)
     asked = strict_json.read(body, wire.MessagesRequest)
     _check_limits(asked)
     left = LeftBehind()
-    system = _system(asked.system, left)
-    said = [one for at, each in enumerate(asked.messages) for one in _messages(each, at, left)]
-    tools = tuple(_tools(asked.tools or (), left))
-    response_format = _response_format(fields, left)
-    return Request(
+    noted = Noted(left=left, tools=ToolChanges())
+    system = _system(asked.system, noted)
+    said = [one for at, each in enumerate(asked.messages) for one in _messages(each, at, noted)]
+    tools = tuple(_tools(asked, noted))
+    for place in noted.tools.repeats(asked.tools or ()):
+        left.note_part(place)
+    found = Request(
         dialect="anthropic_messages",
         body=body,
         model=asked.model,
@@ -47,7 +64,7 @@ def request(body: bytes) -> Request:
         top_p=asked.top_p,
         top_k=asked.top_k,
         stop=asked.stop_sequences or (),
-        response_format=response_format,
+        response_format=_response_format(fields, left),
         stream=asked.stream or False,
         wishes=wishes.read(
             agent_id=asked.agent_id,
@@ -55,9 +72,10 @@ def request(body: bytes) -> Request:
             routing_hint=asked.routing_hint,
             caps=asked.caps,
         ),
-        fields_not_understood=(*_unknown_fields(fields), *left.fields),
-        parts_not_understood=left.parts,
     )
+    unknown = (*_unknown_fields(fields), *left.fields)
+    noted_in = replace(found, fields_not_understood=unknown, parts_not_understood=left.parts)
+    return asked, noted, noted_in
 
 
 def _check_limits(asked: wire.MessagesRequest) -> None:
@@ -73,16 +91,19 @@ def _unknown_fields(fields: Mapping[str, Raw]) -> Iterator[str]:
             yield name
 
 
-def _system(said: str | tuple[Raw, ...] | None, left: LeftBehind) -> tuple[Message, ...]:
-    parts = block_reader.parts(said or "", "system", left)
+def _system(said: str | tuple[Raw, ...] | None, noted: Noted) -> tuple[Message, ...]:
+    parts = block_reader.parts(said or "", "system", noted, inside="system")
     return (Message(role="system", parts=parts),) if parts else ()
 
 
-def _messages(said: wire.Message, position: int, left: LeftBehind) -> Iterable[Message]:
+def _messages(said: wire.Message, position: int, noted: Noted) -> Iterable[Message]:
     """One message, or several: what tools answered is a message of role tool for each answer."""
-    parts = block_reader.parts(said.content, f"messages.{position}.content", left)
+    place = f"messages.{position}.content"
+    parts = block_reader.parts(said.content, place, noted, inside="messages")
     if said.role == "user" and any(isinstance(part, ToolResult) for part in parts):
         return _split_by_speaker(parts)
+    if said.role == "system" and not parts:
+        return ()  # It may have changed the tools and said nothing.
     return (Message(role=said.role, parts=parts),)
 
 
@@ -105,23 +126,38 @@ def _names_of_anthropics_tools(said: tuple[Raw, ...]) -> Iterator[str | None]:
     return (one.name for one in kinds if not one.is_the_callers)
 
 
-def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
-    """The caller's own tools; those that Anthropic runs stay in the body."""
-    for position, raw in enumerate(said):
-        place = f"tools.{position}"
+def _placed(said: Iterable[Raw]) -> Iterator[tuple[str, Raw]]:
+    return ((f"tools.{position}", raw) for position, raw in enumerate(said))
+
+
+def _tools(asked: wire.MessagesRequest, noted: Noted) -> Iterator[Tool]:
+    """The caller's own tools that the model has. Those that Anthropic defines stay in the body.
+
+    One that Anthropic runs is a part: it would be another question without it.
+    """
+    demanded = None if asked.tool_choice is None else asked.tool_choice.name
+    for place, raw in (*_placed(asked.tools or ()), *noted.tools.defined):
         kind = strict_json.read(raw, wire.ToolKind, place=place)
-        if not kind.is_the_callers:
-            left.note_field(f"tools.{kind.type}")
-            continue
-        tool = strict_json.read(raw, wire.Tool, place=place)
-        if not tool.name:
-            raise Invalid(f"`{place}.name` may not be empty.", param=f"{place}.name")
-        schema = bytes(tool.input_schema)
-        if not schema.startswith(b"{"):
-            place = f"{place}.input_schema"
-            raise Invalid(f"`{place}` is a JSON Schema, an object.", param=place)
-        block_reader.note_fields(raw, left, known=wire.TOOL_FIELDS, owner="tools")
-        yield Tool(name=tool.name, description=tool.description, parameters=JsonText(schema))
+        if vendor_tools.is_run_by_the_vendor(kind):
+            noted.left.note_part(place)
+        elif not kind.is_the_callers:
+            noted.left.note_field(f"tools.{kind.type}")
+        else:
+            tool = _tool(raw, place, noted.left)
+            if noted.tools.has(kind) or tool.name == demanded:
+                yield tool
+
+
+def _tool(raw: Raw, place: str, left: LeftBehind) -> Tool:
+    tool = strict_json.read(raw, wire.Tool, place=place)
+    if not tool.name:
+        raise Invalid(f"`{place}.name` may not be empty.", param=f"{place}.name")
+    schema = bytes(tool.input_schema)
+    if not schema.startswith(b"{"):
+        place = f"{place}.input_schema"
+        raise Invalid(f"`{place}` is a JSON Schema, an object.", param=place)
+    block_reader.note_fields(raw, left, known=wire.TOOL_FIELDS, owner="tools")
+    return Tool(name=tool.name, description=tool.description, parameters=JsonText(schema))
 
 
 def _tool_choice(asked: wire.MessagesRequest, left: LeftBehind) -> ToolChoice | None:

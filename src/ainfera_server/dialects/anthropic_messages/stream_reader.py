@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
+from msgspec import Raw
 
 from ainfera_server.conversation import (
     Ended,
+    Searched,
     Started,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
     ToolCallStarted,
+    Usage,
 )
 from ainfera_server.dialects import failures
 from ainfera_server.dialects.anthropic_messages import failure_reader, reply_reader, wire
@@ -55,6 +58,8 @@ class Decoder:
         self._parts = 0
         self._ending = wire.Ending()
         self._usage: dict[str, object] = {}
+        self._can_be_counted = True
+        self._searches = 0
 
     def decode(self, event: Event) -> tuple[StreamEvent, ...]:
         """Read one event; `message_stop` gives the Ended. Raises ProviderFailed."""
@@ -99,14 +104,24 @@ class Decoder:
         return Started(
             reply_id=message.id,
             model=message.model,
-            usage=reply_reader.usage(message.usage),
+            usage=reply_reader.usage(message.usage, searched=0),
         )
 
-    def _count(self, usage: wire.Usage | None) -> None:
-        """Counts are totals so far; one that is left out keeps its last value."""
-        if usage is not None:
-            given = msgspec.structs.asdict(usage)
-            self._usage |= {name: count for name, count in given.items() if count is not None}
+    def _count(self, given: Raw) -> None:
+        """Counts are totals so far; one that is left out keeps its last value.
+
+        Once one cannot be, none of them is believed.
+        """
+        if not bytes(given):
+            return
+        try:
+            counted = msgspec.json.decode(given, type=wire.Usage | None)
+        except msgspec.DecodeError:
+            self._can_be_counted = False
+            return
+        if counted is not None:
+            counts = msgspec.structs.asdict(counted)
+            self._usage |= {name: count for name, count in counts.items() if count is not None}
 
     def _block_started(self, event: wire.BlockStart) -> tuple[StreamEvent, ...]:
         if event.index in self._open:
@@ -114,7 +129,13 @@ class Decoder:
         block = reply_reader.block(event.content_block)
         opened = _OpenBlock(None if block is None else type(block))
         self._open[event.index] = opened
-        return () if block is None else self._said_at_start(block, opened)
+        if block is not None:
+            return self._said_at_start(block, opened)
+        found = reply_reader.search_result(event.content_block)
+        if found is None:
+            return ()
+        self._searches += 1
+        return (Searched(result_characters=len(bytes(found))),)
 
     def _said_at_start(self, block: AnswerBlock, opened: _OpenBlock) -> tuple[StreamEvent, ...]:
         match block:
@@ -184,6 +205,12 @@ class Decoder:
         return Ended(
             finish_reason=reply_reader.finish_reason(self._ending.stop_reason),
             finish_reason_native=self._ending.stop_reason,
-            usage=reply_reader.usage(msgspec.convert(self._usage, wire.Usage)),
+            usage=self._counted(),
             stop_sequence=self._ending.stop_sequence,
         )
+
+    def _counted(self) -> Usage | None:
+        if not self._can_be_counted:
+            return None
+        counted = msgspec.convert(self._usage, wire.Usage)
+        return reply_reader.usage_of(counted, searched=self._searches)

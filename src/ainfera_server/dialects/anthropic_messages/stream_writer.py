@@ -8,6 +8,7 @@ import msgspec
 from ainfera_server import sse
 from ainfera_server.conversation import (
     Ended,
+    Searched,
     Started,
     StreamEvent,
     TextDelta,
@@ -63,6 +64,8 @@ class Encoder:
         match event:
             case Started():
                 return self._started(event)
+            case Searched():
+                return b""
             case Ended():
                 return b"".join((*self._rest(), *self._ended(event)))
             case TextDelta() | ThinkingDelta() | ToolCallStarted() | ToolCallDelta():
@@ -97,7 +100,7 @@ class Encoder:
             stop_sequence=event.stop_sequence,
         )
         usage = known_before if event.usage is None else reply_writer.usage(event.usage)
-        yield _event("message_delta", wire.MessageDelta(delta=ending, usage=usage))
+        yield _event("message_delta", wire.WrittenMessageDelta(delta=ending, usage=usage))
         yield _event("message_stop", wire.Stop())
 
     def _ready(self) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The names of Anthropic's Messages: what is asked, what is answered, events and errors.
+"""The names of Anthropic's Messages: what is asked, what is answered and the events of a stream.
 
 https://platform.claude.com/docs/en/api/messages
 """
@@ -11,13 +11,30 @@ TYPE_FIELD = "type"
 MODEL_FIELD = "model"
 MESSAGES_FIELD = "messages"
 CONTENT_FIELD = "content"
-PRICED_AS_LISTED = {"speed": (b'"standard"',), "inference_geo": (b'"global"',)}
-"""Fields that change the price, each with the values that do not.
+PRICED_AS_LISTED: dict[str, tuple[bytes, ...]] = {
+    "speed": (b'"standard"',),
+    "inference_geo": (b'"global"',),
+    **dict.fromkeys(("fallbacks", "mcp_servers"), (b"[]",)),
+    **dict.fromkeys(("fallback_credit_token", "billing_policy", "container"), ()),
+    **dict.fromkeys(("compaction", "thread"), ()),
+}
+"""Fields that change what an answer costs, each with the values that do not.
 
-https://platform.claude.com/docs/en/about-claude/pricing
+Other models answer for `fallbacks`, a `container` costs by the hour, the tokens of a `compaction`
+stand beside those that are counted, `mcp_servers` are called without bound, and the prompt of a
+`thread` is not in the body. https://platform.claude.com/docs/en/about-claude/pricing
 """
+CONTEXT_MANAGEMENT_FIELD = "context_management"
+CLEARING = "clear_"
+"""How the names of edits begin that shorten a prompt and cost nothing; others ask a model."""
 
 LIMIT_FIELD = "max_tokens"
+NOT_COUNTED = (
+    *(LIMIT_FIELD, "stream", "stop_sequences", "temperature", "top_p", "top_k"),
+    *("metadata", "service_tier", "inference_geo", "diagnostics"),
+)
+"""Fields of a request that add nothing to its prompt, and that are refused where it is counted."""
+
 CACHE_CONTROL_FIELD = "cache_control"
 THINKING = "thinking"
 VERSION = "2023-06-01"
@@ -116,11 +133,54 @@ class ToolKind(Struct, frozen=True):
 
     type: str | None = None
     name: str | None = None
+    defer_loading: object = None
 
     @property
     def is_the_callers(self) -> bool:
         """Whether the caller runs it and says what it takes."""
         return self.type in {None, "custom"}
+
+
+class SearchTool(Struct, frozen=True):
+    """Anthropic searches the web when the model asks for it."""
+
+    type: str
+    max_uses: int | None = None
+    allowed_callers: tuple[str, ...] | None = None
+
+
+TOOL_REFERENCE = "tool_reference"
+TOOL_ADDITION = "tool_addition"
+TOOL_REMOVAL = "tool_removal"
+TOOL_CHANGES = frozenset({TOOL_ADDITION, TOOL_REMOVAL})
+
+
+class ToolReference(Struct, frozen=True):
+    """What a search among deferred tools answers: from here on the model has this one."""
+
+    tool_name: str
+
+
+class ChangedTool(Struct, frozen=True):
+    """A reference to a tool by its name, or a tool that is defined here and nowhere else."""
+
+    name: str | None = None
+    definition: Raw = NOTHING
+
+
+class ToolChange(Struct, frozen=True):
+    """A block in the middle of a conversation: from here on the model has this tool, or not."""
+
+    type: str
+    tool: ChangedTool
+
+
+class Edit(Struct, frozen=True):
+    type: str
+
+
+class ContextManagement(Struct, frozen=True):
+    edits: tuple[Edit, ...] | None = None
 
 
 class ToolChoice(Struct, frozen=True, omit_defaults=True):
@@ -197,6 +257,12 @@ class WrittenRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     stream: bool | None = None
 
 
+class Counted(Struct, frozen=True):
+    """How long a prompt is."""
+
+    input_tokens: TokenCount
+
+
 class CacheCreation(Struct, frozen=True):
     """What was written to a cache, by how long it lives there."""
 
@@ -206,6 +272,13 @@ class CacheCreation(Struct, frozen=True):
 
 class OutputDetails(Struct, frozen=True):
     thinking_tokens: TokenCount | None = None
+
+
+class ServerToolUse(Struct, frozen=True):
+    """How often Anthropic ran its own tools; clients expect both counts."""
+
+    web_search_requests: TokenCount | None = None
+    web_fetch_requests: TokenCount | None = 0
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
@@ -220,6 +293,16 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     cache_read_input_tokens: TokenCount | None = None
     output_tokens: TokenCount | None = None
     output_tokens_details: OutputDetails | None = None
+    server_tool_use: ServerToolUse | None = None
+
+
+SEARCH_RESULT = "web_search_tool_result"
+
+
+class SearchResult(Struct, frozen=True):
+    """What a search found: a list, or an error."""
+
+    content: Raw = NOTHING
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -230,7 +313,7 @@ class Answer(Struct, frozen=True, kw_only=True, tag_field="type", tag="message")
     model: str = ""
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    usage: Usage | None = None
+    usage: Raw = NOTHING
 
 
 class WrittenAnswer(Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -310,7 +393,12 @@ class Ending(Struct, frozen=True):
 
 class MessageDelta(Struct, frozen=True, tag_field="type", tag="message_delta"):
     delta: Ending
-    usage: Usage | None = None
+    usage: Raw = NOTHING
+
+
+class WrittenMessageDelta(Struct, frozen=True, tag_field="type", tag="message_delta"):
+    delta: Ending
+    usage: Usage
 
 
 class Stop(Struct, frozen=True, tag_field="type", tag="message_stop"):
@@ -332,45 +420,3 @@ STREAM_EVENTS: dict[str, type[StreamEvent]] = {
     "message_stop": Stop,
 }
 ERROR_EVENT = "error"
-
-
-class Error(Struct, frozen=True):
-    type: str
-    message: str
-    details: Raw
-
-
-class ErrorAnswer(Struct, frozen=True, tag_field="type", tag="error"):
-    """What is wrong, in Anthropic's words, and beside them in ours."""
-
-    error: Error
-    request_id: str
-    detail: Raw
-
-
-class UpstreamError(Struct, frozen=True):
-    type: str
-    message: str
-
-
-class UpstreamErrorAnswer(Struct, frozen=True, tag_field="type", tag="error"):
-    """An error envelope of this dialect, as the vendor writes it."""
-
-    error: UpstreamError
-
-
-class ErrorDetails(Struct, frozen=True):
-    error_code: str | None = None
-
-
-class LooseError(Struct, frozen=True):
-    type: str | None = None
-    message: str | None = None
-    details: Raw = NOTHING
-
-
-class LooseErrorAnswer(Struct, frozen=True):
-    """Whatever a provider or something in front of it says went wrong."""
-
-    error: LooseError | str | None = None
-    message: str | None = None

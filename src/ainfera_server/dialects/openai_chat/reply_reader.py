@@ -115,13 +115,14 @@ def finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:
     return "tool_calls" if called_tools and reason == "stop" else reason
 
 
-def usage(counted: wire.Usage | None) -> Usage | None:
-    """Tokens, each counted once. Raises ProviderFailed for numbers that cannot be.
+def usage(given: Raw) -> Usage | None:
+    """Tokens, each counted once; None when the vendor counted none, or what cannot be.
 
     OpenAI's `completion_tokens` includes reasoning. xAI and Gemini leave it out of there and
     count it in the total alone, so that what the total has beyond both is output.
     """
-    if counted is None or counted.prompt_tokens is None or counted.completion_tokens is None:
+    counted = _counted(given)
+    if counted.prompt_tokens is None or counted.completion_tokens is None:
         return None
     prompt = counted.prompt_tokens_details or wire.PromptDetails()
     completion = counted.completion_tokens_details or wire.CompletionDetails()
@@ -131,7 +132,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
     fresh = counted.prompt_tokens - cached - written
     counts = (fresh, cached, written, counted.completion_tokens, reasoning, total)
     if not all(0 <= one <= TOKENS_MAX for one in counts):
-        raise failures.malformed("it counts tokens that cannot be")
+        return None
     apart = max(total - counted.prompt_tokens - counted.completion_tokens, 0)
     output = counted.completion_tokens + apart
     return Usage(
@@ -141,6 +142,16 @@ def usage(counted: wire.Usage | None) -> Usage | None:
         output_tokens=output,
         reasoning_tokens=min(max(reasoning, apart), output),
     )
+
+
+def _counted(given: Raw) -> wire.Usage:
+    """The counts as they were given; nothing when they are not even numbers."""
+    if bytes(given) in {b"", b"null"}:
+        return wire.Usage()
+    try:
+        return msgspec.json.decode(given, type=wire.Usage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return wire.Usage()
 
 
 def _tool_call(said: wire.SaidToolCall, reply_id: str, position: int) -> ToolCall:
@@ -155,7 +166,7 @@ def _tool_call(said: wire.SaidToolCall, reply_id: str, position: int) -> ToolCal
 
 def is_usage_alone(found: wire.Answer) -> bool:
     """Whether this is the chunk that only a caller who asked for it expects."""
-    return found.choices == () and found.usage is not None
+    return found.choices == () and bytes(found.usage) not in {b"", b"null"}
 
 
 def raw_fields(body: bytes) -> dict[str, Raw]:

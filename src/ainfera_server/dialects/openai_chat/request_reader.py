@@ -82,14 +82,24 @@ def _max_tokens(asked: wire.ChatRequest) -> int | None:
 
 
 def _tools(said: tuple[Raw, ...], left: LeftBehind) -> Iterator[Tool]:
-    """The functions; a tool of another kind is the caller's own too, so it is not left out."""
+    """The functions. A custom tool is the caller's own too, so it is not left out.
+
+    All others are run by a provider, which charges for them apart. Raises Invalid for those.
+    """
     for position, raw in enumerate(said):
         place = f"tools.{position}"
-        if message_reader.is_function(raw, place):
-            tool = strict_json.read(raw, wire.Tool, place=place)
-            yield _tool(tool.function, f"{place}.function")
-        else:
-            left.note_part(place)
+        match strict_json.read(raw, wire.FunctionOrNot, place=place).type:
+            case "function":
+                tool = strict_json.read(raw, wire.Tool, place=place)
+                yield _tool(tool.function, f"{place}.function")
+            case wire.CUSTOM_TOOL:
+                left.note_part(place)
+            case kind:
+                raise Invalid(
+                    f"`{place}` is a tool of a provider's own, {kind!r}, and what its use may cost"
+                    " is not in this server's price book. Leave it out.",
+                    param=f"{place}.type",
+                )
 
 
 def _tool(said: wire.Function, place: str) -> Tool:

@@ -9,6 +9,7 @@ from ainfera_server.conversation import (
     Ended,
     FinishReason,
     Request,
+    Searched,
     Started,
     StreamEvent,
     TextDelta,
@@ -43,6 +44,8 @@ class Encoder:
                 return self._delta(wire.Delta(reasoning_content=text)) if text else b""
             case ToolCallStarted():
                 return self._opened(event)
+            case Searched():
+                return b""
             case ToolCallDelta(index=index, arguments=arguments):
                 return self._arguments(self._tools[index], arguments)
             case Ended(finish_reason=finish_reason, usage=usage):

@@ -8,8 +8,18 @@ from typing import Literal
 from msgspec import Raw, Struct
 
 MODEL_FIELD = "model"
-PRICED_AS_LISTED = {"service_tier": (b'"auto"', b'"default"'), "web_search_options": ()}
-"""Fields that change the price, each with the values that do not. https://openai.com/api/pricing"""
+PRICED_AS_LISTED = {
+    "service_tier": (b'"auto"', b'"default"'),
+    "web_search_options": (),
+    "search_parameters": (),
+    "modalities": (b'["text"]',),
+    "audio": (),
+}
+"""Fields that change the price, each with the values that do not.
+
+`web_search_options` is OpenAI's search, `search_parameters` xAI's; sound has a price of its own.
+https://openai.com/api/pricing https://docs.x.ai/docs/models
+"""
 
 LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 STREAM_OPTIONS_FIELD = "stream_options"
@@ -30,6 +40,10 @@ class FunctionOrNot(Struct, frozen=True):
     """A tool, a call of one or a choice of one; a function if it does not say."""
 
     type: str = "function"
+
+
+CUSTOM_TOOL = "custom"
+"""A tool that the caller runs as it runs functions, but for its input, which is not JSON."""
 
 
 class Spoken(Struct, frozen=True):
@@ -258,7 +272,7 @@ class Answer(Struct, frozen=True):
     id: str | None = None
     model: str | None = None
     choices: tuple[SaidChoice, ...] | None = None
-    usage: Usage | None = None
+    usage: Raw = NOTHING
     error: Raw = NOTHING
 
 

@@ -1,7 +1,6 @@
 """How we ask providers that speak OpenAI's Responses."""
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 import msgspec
 
@@ -9,6 +8,7 @@ from ainfera_server.conversation import Reply, Request
 from ainfera_server.dialects import carrying
 from ainfera_server.dialects.openai_responses import (
     failure_reader,
+    relaying,
     reply_reader,
     request_writer,
     stream_reader,
@@ -31,7 +31,7 @@ def encode_request(
     *,
     model: str,
     max_tokens: int,
-    quirks: Quirks,  # noqa: ARG001  # One vendor speaks this dialect, and reads it as written.
+    quirks: Quirks,  # noqa: ARG001 (one vendor speaks this dialect, and reads it as written)
 ) -> bytes:
     """Write a request. Raises NotCarried: nothing here stops an answer at a word.
 
@@ -59,10 +59,15 @@ def encode_request(
     )
 
 
-def adapt_request(request: Request, *, model: str, max_tokens: int, quirks: Quirks) -> NoReturn:
-    """Never asked for: no caller can speak this dialect to us yet."""
-    told = (request.dialect, model, max_tokens, quirks)
-    raise AssertionError(f"no request comes in this dialect, so none is adapted: {told!r}")
+def adapt_request(
+    request: Request,
+    *,
+    model: str,
+    max_tokens: int,
+    quirks: Quirks,  # noqa: ARG001 (one vendor speaks this dialect, and reads it as written)
+) -> bytes:
+    """Rewrite a request in this dialect. Raises NotCarried for what has no listed price."""
+    return relaying.adapted(request, model=model, max_tokens=max_tokens)
 
 
 def decode_reply(body: bytes) -> Reply:
@@ -75,10 +80,9 @@ def stream_decoder() -> StreamDecoder:
     return stream_reader.Decoder()
 
 
-def relayed(event: Event, request: Request) -> NoReturn:
-    """Never asked for: no caller can speak this dialect to us yet."""
-    told = (event.name, request.dialect)
-    raise AssertionError(f"no caller reads this dialect, so nothing is relayed: {told!r}")
+def relayed(event: Event, request: Request) -> bytes:  # noqa: ARG001 (others look at it)
+    """The event as it came."""
+    return event.raw
 
 
 def decode_failure(*, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:

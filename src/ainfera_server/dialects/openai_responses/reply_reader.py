@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import Raw
 
 from ainfera_server.conversation import FinishReason, Reply, Text, Thinking, ToolCall, Usage
 from ainfera_server.dialects import failures
@@ -11,6 +12,16 @@ from ainfera_server.errors import ProviderFailed
 
 TOKENS_MAX = 1_000_000_000
 """No answer counts more; a number beyond it is garbage."""
+
+CUSTOM_CALL = "custom_tool_call"
+CALLS = frozenset({"function_call", CUSTOM_CALL})
+"""Calls that the caller answers.
+
+What a custom tool is handed is no JSON. Only a caller of this dialect can have offered one, so its
+call goes on as it came, and is no more than counted here.
+"""
+
+NOTHING_THOUGHT = Thinking(text="")
 
 INCOMPLETE: dict[str, FinishReason] = {
     "max_output_tokens": "length",
@@ -55,9 +66,13 @@ def finish_reason(found: wire.Response, *, called_tools: bool) -> tuple[FinishRe
             )
 
 
-def usage(counted: wire.Usage | None) -> Usage | None:
-    """Tokens, each counted once: `input_tokens` includes what was read from a cache."""
-    if counted is None:
+def usage(raw: Raw) -> Usage | None:
+    """Tokens, each counted once; None when the vendor counted none, or what cannot be.
+
+    The vendor's `input_tokens` include what was read from a cache or written to one.
+    """
+    counted = _counted(raw)
+    if counted.input_tokens is None or counted.output_tokens is None:
         return None
     given = counted.input_tokens_details or wire.InputDetails()
     made = counted.output_tokens_details or wire.OutputDetails()
@@ -65,7 +80,7 @@ def usage(counted: wire.Usage | None) -> Usage | None:
     fresh = counted.input_tokens - cached - written
     counts = (fresh, cached, written, counted.output_tokens, made.reasoning_tokens or 0)
     if not all(0 <= one <= TOKENS_MAX for one in counts):
-        raise failures.malformed("it counts tokens that cannot be")
+        return None
     return Usage(
         input_tokens=fresh,
         cache_read_tokens=cached,
@@ -73,6 +88,16 @@ def usage(counted: wire.Usage | None) -> Usage | None:
         output_tokens=counted.output_tokens,
         reasoning_tokens=min(made.reasoning_tokens or 0, counted.output_tokens),
     )
+
+
+def _counted(raw: Raw) -> wire.Usage:
+    """The counts as they were given; nothing when they are not even numbers."""
+    if bytes(raw) in {b"", b"null"}:
+        return wire.Usage()
+    try:
+        return msgspec.json.decode(raw, type=wire.Usage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return wire.Usage()
 
 
 def call(item: wire.SaidItem) -> ToolCall:
@@ -83,8 +108,8 @@ def call(item: wire.SaidItem) -> ToolCall:
 
 
 def item_arguments(item: wire.SaidItem) -> str:
-    """The arguments of a call as JSON text; other items have arguments that are no text."""
-    raw = bytes(item.arguments)
+    """What a call hands over, as text; other items have arguments that are no text."""
+    raw = bytes(item.input if item.type == CUSTOM_CALL else item.arguments)
     return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else ""
 
 
@@ -96,10 +121,10 @@ def _parts(item: wire.SaidItem) -> Iterator[Text | ToolCall | Thinking]:
                 if words:
                     yield Text(text=words)
         case "reasoning":
-            words, signature = reasoning.text(item), reasoning.signature(item)
-            if words or signature:
-                yield Thinking(text=words, signature=signature)
-        case "function_call":
+            thought = reasoning.thinking(item)
+            if thought != NOTHING_THOUGHT:
+                yield thought
+        case kind if kind in CALLS:
             yield call(item)
         case _:
             # Tools that the vendor runs by itself; nobody asked for them here.

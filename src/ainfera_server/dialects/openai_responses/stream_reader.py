@@ -7,6 +7,7 @@ from ainfera_server.conversation import (
     Started,
     StreamEvent,
     TextDelta,
+    Thinking,
     ThinkingDelta,
     ToolCallDelta,
     ToolCallStarted,
@@ -90,10 +91,13 @@ class Decoder:
                 return self._text(place, self._unheard(place, said.refusal))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 return self._thinking(said.output_index, _delta(said))
-            case "response.function_call_arguments.delta":
+            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 return self._arguments(said.output_index, _delta(said))
             case "response.function_call_arguments.done":
                 unheard = self._unheard((said.output_index, CALL), said.arguments)
+                return self._arguments(said.output_index, unheard)
+            case "response.custom_tool_call_input.done":
+                unheard = self._unheard((said.output_index, CALL), said.input)
                 return self._arguments(said.output_index, unheard)
             case "response.output_item.added" if said.item is not None:
                 return self._opened(said.output_index, said.item)
@@ -117,7 +121,7 @@ class Decoder:
         return (ToolCallDelta(index=self._index(place), arguments=words),) if words else ()
 
     def _opened(self, output_index: int, item: wire.SaidItem) -> tuple[StreamEvent, ...]:
-        if item.type != "function_call":
+        if item.type not in reply_reader.CALLS:
             return ()
         called = reply_reader.call(item)
         self._called_tools = True
@@ -128,13 +132,8 @@ class Decoder:
     def _closed(self, output_index: int, item: wire.SaidItem) -> tuple[StreamEvent, ...]:
         match item.type:
             case "reasoning":
-                unheard = self._unheard((output_index, REASONING), reasoning.text(item))
-                signature = reasoning.signature(item)
-                if signature is None:
-                    return self._thinking(output_index, unheard)
-                index = self._index((output_index, REASONING))
-                return (ThinkingDelta(index=index, text=unheard, signature=signature),)
-            case "function_call":
+                return self._thought(output_index, reasoning.thinking(item))
+            case kind if kind in reply_reader.CALLS:
                 opened: tuple[StreamEvent, ...] = ()
                 if (output_index, CALL) not in self._indices:
                     opened = self._opened(output_index, item)
@@ -142,6 +141,17 @@ class Decoder:
                 return (*opened, *self._arguments(output_index, unheard))
             case _:
                 return ()
+
+    def _thought(self, output_index: int, whole: Thinking) -> tuple[StreamEvent, ...]:
+        unheard = self._unheard((output_index, REASONING), whole.text)
+        if whole.signature is None and whole.redacted is None:
+            return self._thinking(output_index, unheard)
+        index = self._index((output_index, REASONING))
+        return (
+            ThinkingDelta(
+                index=index, text=unheard, signature=whole.signature, redacted=whole.redacted
+            ),
+        )
 
     def _unheard(self, place: tuple[int, int], whole: str | None) -> str:
         """The whole of a part, if none of it came before."""

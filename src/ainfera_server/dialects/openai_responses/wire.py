@@ -68,7 +68,7 @@ class NamedTool(Struct, frozen=True, tag_field="type", tag="function"):
 ToolChoice = Literal["none", "auto", "required"] | NamedTool
 
 
-class ChatSchema(Struct, frozen=True):
+class ChatSchema(Struct, frozen=True, omit_defaults=True):
     """The `json_schema` of a response format as chat completions write it."""
 
     name: str
@@ -77,7 +77,7 @@ class ChatSchema(Struct, frozen=True):
     strict: bool | None = None
 
 
-class ChatFormat(Struct, frozen=True):
+class ChatFormat(Struct, frozen=True, omit_defaults=True):
     """A response format as chat completions write it."""
 
     type: str
@@ -122,8 +122,8 @@ class OutputDetails(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
 
@@ -147,6 +147,7 @@ class SaidItem(Struct, frozen=True):
     call_id: str | None = None
     name: str | None = None
     arguments: Raw = NOTHING
+    input: Raw = NOTHING
 
 
 class IncompleteDetails(Struct, frozen=True):
@@ -164,7 +165,7 @@ class Response(Struct, frozen=True):
     model: str
     status: str | None = None
     output: tuple[SaidItem, ...] = ()
-    usage: Usage | None = None
+    usage: Raw = NOTHING
     incomplete_details: IncompleteDetails | None = None
     error: ResponseError | None = None
 
@@ -181,6 +182,7 @@ class StreamedEvent(Struct, frozen=True):
     text: str | None = None
     refusal: str | None = None
     arguments: str | None = None
+    input: str | None = None
     code: str | None = None
     message: str | None = None
     error: ResponseError | None = None

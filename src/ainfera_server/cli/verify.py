@@ -1,0 +1,107 @@
+"""The command that checks evidence in a file, on a machine without the server or a network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from ainfera_server.cli import options
+
+if TYPE_CHECKING:
+    from ainfera_server.audit.findings import Check, Report
+    from ainfera_server.audit.trust import Keys
+
+READABLE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=READABLE)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="FILE|KEY",
+    help="Whose signatures count: a PEM file, the server's key document as a file, or the log's"
+    " verifier key. Several may be given; without any, the file's own keys are used.",
+)
+@click.option(
+    "--log",
+    "log_file",
+    type=READABLE,
+    metavar="FILE",
+    help="An export of the public log, in which a chain is counted, so that nothing is cut off.",
+)
+@options.as_json
+def verify(file: Path, keys: tuple[str, ...], log_file: Path | None, *, as_json: bool) -> None:
+    """Check a receipt, the chain of an agent or the whole log, offline.
+
+    FILE is the answer of GET /v1/receipts/{id}, of GET /v1/audit/{agent_id}/export or of
+    GET /v1/log/export. One line for each check; exit code 4 when something does not hold, and 2
+    when the file is none of these.
+    """
+    from ainfera_server.audit import trust, verifying
+    from ainfera_server.audit.exhibits import NotAnExhibit
+    from ainfera_server.audit.trust import NotKeys
+    from ainfera_server.audit.verifying import WrongKind
+
+    try:
+        brought: Keys = trust.read([_key(one) for one in keys])
+        log = None if log_file is None else _read(log_file)
+        report = verifying.verify(_read(file), brought=brought, log=log)
+    except NotKeys as problem:
+        _refuse(f"--key: {problem}.")
+    except (NotAnExhibit, WrongKind) as problem:
+        _refuse(f"{file}: {problem}.")
+    _write(report, as_json=as_json)
+
+
+def _write(report: "Report", *, as_json: bool) -> None:
+    from ainfera_server.cli.failures import NOT_VERIFIED, Failure
+
+    for check in report.checks:
+        click.echo(_as_json(check) if as_json else _as_text(check))
+    fault = report.first_fault
+    if fault is not None:
+        where = fault.record or fault.name
+        raise Failure(
+            f"{report.subject} does not hold: {where}: {fault.sentence}.", exit_code=NOT_VERIFIED
+        )
+    if not as_json:
+        click.echo(f"Nothing is wrong with {report.subject}.")
+
+
+def _as_text(check: "Check") -> str:
+    states = {"holds": "holds", "fails": "FAILS", "open": "open "}
+    where = "" if check.record is None else f"{check.record}: "
+    told = "" if check.sentence is None else f"  {where}{check.sentence}"
+    return f"{states[check.state]}  {check.name:<22} {check.count} {check.records}{told}"
+
+
+def _as_json(check: "Check") -> str:
+    import msgspec
+
+    return msgspec.json.encode(check).decode()
+
+
+def _key(given: str) -> bytes:
+    """The content of a file, or the key itself; a verifier key is no path that anybody has."""
+    path = Path(given)
+    try:
+        return path.read_bytes()
+    except OSError:
+        if "+" in given or "-----BEGIN" in given:
+            return given.encode()
+        _refuse(f"--key: {given!r} is neither a file nor a key.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        _refuse(f"{path}: {problem.strerror}.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    from ainfera_server.cli.failures import WRONG_USAGE, Failure
+
+    raise Failure(sentence, exit_code=WRONG_USAGE)
