@@ -28,6 +28,10 @@ lock *options:
 docs:
     python -m docs.generate
 
+# the clients that vendors publish as commands, installed from npm and run without a network: minutes
+clients *options:
+    python -m tests.clients.published.run {{ options }}
+
 # what Ainfera adds to a call, beside the provider called directly; `--keep` for the page of `docs`
 bench *options:
     python -m benchmarks.http {{ options }}

@@ -24,6 +24,7 @@ class Keyring:
     sealing_key: bytes = field(repr=False)
     signing_seed: bytes = field(repr=False)
     log_seed: bytes = field(repr=False)
+    body_hash_key: bytes = field(repr=False)
 
 
 def derived(root: bytes) -> Keyring:
@@ -33,6 +34,7 @@ def derived(root: bytes) -> Keyring:
         sealing_key=_key(root, b"ainfera sealing"),
         signing_seed=_key(root, b"ainfera event and receipt signatures"),
         log_seed=_key(root, b"ainfera public log checkpoints"),
+        body_hash_key=_key(root, b"ainfera bodies of idempotency keys"),
     )
 
 

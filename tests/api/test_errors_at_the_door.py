@@ -63,7 +63,7 @@ def require_shape_of(path: str, body: Any) -> None:
         ("POST", "/v1/messages", 401),
         ("POST", "/v1/chat/completions", 401),
         ("POST", "/v1/inference", 401),
-        ("POST", "/v1/messages/count_tokens", 501),
+        ("POST", "/v1/messages/count_tokens", 401),
         ("POST", "/v1/responses", 401),
         ("GET", "/v1/responses/resp_1", 404),
         ("POST", "/v1/embeddings", 501),

@@ -1,6 +1,7 @@
 """A question through the inference door, as ASGI: what is sent, and every byte that came back."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from ainfera_server.errors import AinferaError
 from ainfera_server.gateway import Gateway
 
 CHAT = "/v1/chat/completions"
+TOO_BUSY = 503
+TRIES_MAX = 5
 ENDS = (b"data: [DONE]", b"event: message_stop")
 """How a stream that is whole ends, in the dialects that are asked here."""
 
@@ -108,6 +111,17 @@ async def ask(
         headers = [(name.encode(), text.encode()) for name, text in worded.headers.items()]
         await send({"type": "http.response.start", "status": worded.status, "headers": headers})
         await send({"type": "http.response.body", "body": worded.body})
+
+
+async def heard_again(gateway: Gateway, question: Question) -> Heard:
+    """The answer to a question; a gateway that has too much to do is asked once more, and again."""
+    heard = Heard()
+    for _ in range(TRIES_MAX):
+        heard = Heard()
+        await ask(gateway, question, functools.partial(hear, heard))
+        if heard.status != TOO_BUSY:
+            break
+    return heard
 
 
 def _caller(

@@ -29,6 +29,8 @@ PAUSE_S = 1.0
 """After an answer that was none: the database is away, and comes back in a second or two."""
 
 STDOUT = 1
+REFUSED = 402
+"""By the wallet or by a cap. A machine that has too much to do may answer 503 before that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,11 @@ def question(told: Told) -> Question:
         stream=told.stream,
         idempotency_key=told.idempotency_key or None,
     )
+
+
+async def told(gateway: Gateway, api_key: str) -> Told:
+    """What one more caller hears, who asks as the others do."""
+    return await _told(gateway, Question(api_key=api_key, words=WORDS))
 
 
 WORDS = "How are you?"
@@ -117,17 +124,18 @@ async def _calls(
             stream=turn % 2 == 1,
             idempotency_key=gateway.new_id(KEYS).hex if work.keyed else None,
         )
-        heard = Heard()
-        await asking.ask(gateway, asked, lambda message, to=heard: asking.hear(to, message))
-        os.write(STDOUT, msgspec.json.encode(_told(asked, heard)) + b"\n")
+        heard = await _told(gateway, asked)
+        os.write(STDOUT, msgspec.json.encode(heard) + b"\n")
         if heard.is_answer:
             continue
-        if work.until_refused:
+        if work.until_refused and heard.status == REFUSED:
             return
         await asyncio.sleep(PAUSE_S)
 
 
-def _told(asked: Question, heard: Heard) -> Told:
+async def _told(gateway: Gateway, asked: Question) -> Told:
+    heard = Heard()
+    await asking.ask(gateway, asked, lambda message: asking.hear(heard, message))
     headers = heard.headers or {}
     return Told(
         api_key=asked.api_key,

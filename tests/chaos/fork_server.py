@@ -12,8 +12,8 @@ import msgspec
 from tests.chaos.orders import Life, Order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WARM_S_MAX = 60.0
-LIFE_S_MAX = 30.0
+WARM_S_MAX = 120.0
+LIFE_S_MAX = 90.0
 LINE_BYTES_MAX = 16 * 1024 * 1024
 
 

@@ -201,7 +201,8 @@ def _faults_of_answer(scenario: Scenario, heard: Heard, kept: dict[str, Any]) ->
             yield f"a refusal has no receipt that its caller was told of: {heard.body!r}, {kept}"
         return
     if heard.status != 200:
-        yield f"a good call got {heard.status}: {heard.body!r}"
+        if heard.status != asking.TOO_BUSY:
+            yield f"a good call got {heard.status}: {heard.body!r}"
         return
     if headers["x-ainfera-inference-id"] not in (kept["inference_ids"] or ()):
         yield f"an answer began whose inference is not there: {kept}"
@@ -215,8 +216,7 @@ async def _faults_asking_again(
 ) -> list[str]:
     """The same key once more, to another process: the kept answer, or the first that is paid."""
     was_paid = (await _state(lane, spender))["posted"] == 1
-    again = Heard()
-    await asking.ask(lane.gateway, question, lambda message: asking.hear(again, message))
+    again = await asking.heard_again(lane.gateway, question)
     after = await _state(lane, spender)
     found: list[str] = []
     if again.status != 200 or not again.is_whole or after["posted"] != 1 or after["open"]:

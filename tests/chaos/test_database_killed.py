@@ -9,7 +9,7 @@ from tests.postgres_fixtures import BIN_DIR
 from tests.promises import proves
 
 KILLS = 3
-CUTS = 12
+CUTS = 10
 CUT_AT_ONCE = 3
 SEED = 20
 

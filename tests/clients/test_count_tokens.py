@@ -131,8 +131,9 @@ def test_counting_costs_nothing_and_leaves_no_trace_even_with_an_empty_wallet(
     server: RunningServer,
 ) -> None:
     own = server.agent.agent_id
-    heir = json_of(server.post("/v1/agents/register", {"name": "heir"}), 201)
-    everything = {"from": own, "to": heir["agent_id"], "amount_usd": "5"}
+    newborn = {"tenant_id": server.agent.tenant_id, "name": "heir"}
+    heir = json_of(server.post("/v1/agents/register", newborn), 201)
+    everything = {"from": own, "to": heir["id"], "amount_usd": "5"}
     json_of(server.post("/v1/wallets/move", everything), 201)
     places = (f"/v1/wallets/{own}", f"/v1/audit/{own}", f"/v1/ledger/{own}")
     before = [json_of(server.get(place)) for place in places]

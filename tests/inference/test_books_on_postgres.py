@@ -318,7 +318,7 @@ def test_whatever_comes_in_whatever_order_the_database_adds_up(
         def new_world(self) -> World:
             return OnPostgres(postgres)
 
-    run_state_machine_as_test(Rules, settings=nightly.sizes(examples=50, steps=20))
+    run_state_machine_as_test(Rules, settings=nightly.sizes(examples=40, steps=20))
 
     assert books_of.violations(look, but=OF_WHOLE_INFERENCES) == []
     with capsys.disabled():

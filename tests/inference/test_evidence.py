@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from ainfera_server.conversation import Json, Usage
-from ainfera_server.errors import AinferaError
+from ainfera_server.errors import AinferaError, InsufficientFunds
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference import record, recover
 from ainfera_server.inference.entries import Entry, Result
@@ -134,6 +134,30 @@ async def test_a_price_above_the_hold_is_charged_only_where_the_owner_allows_it(
     reserved = json.loads(routed["payload"])["reserved_usd"]
     assert said["cost_usd"] == said["held_usd"]
     assert (Decimal(said["held_usd"]) > Decimal(reserved)) == may_exceed_hold
+    assert books_of.violations(look) == []
+
+
+@proves("receipts-verify-without-us", "no-free-or-double-charge")
+async def test_an_inference_whose_second_offer_cannot_be_paid_leaves_one_receipt_of_the_refusal(
+    gateway: Gateway, scripted_provider: ScriptedProvider, look: Look
+) -> None:
+    await (await callers.signed_up(gateway, "rich")).asks(gateway)
+    (first,) = look("select amount_held from inferences")
+    poor = await callers.signed_up(gateway, "poor", money=first["amount_held"])
+    scripted_provider.fails(status=500, model=FIRST_UPSTREAM)
+    with pytest.raises(InsufficientFunds) as problem:
+        await poor.asks(gateway)
+    report = await exported.report(gateway, poor)
+
+    assert [one for one in report.checks if one.state != "holds"] == []
+    receipts = look("select agent_id, body from receipts")
+    (said,) = (
+        json.loads(row["body"]) for row in receipts if row["agent_id"] == poor.payer.agent_id
+    )
+    assert (said["outcome"], said["refusal_reason"]) == ("refused", "wallet_insufficient")
+    assert said["inference_id"] is not None
+    assert said["decision_hash"] is not None
+    assert said["receipt_id"] == problem.value.facts["receipt_id"]
     assert books_of.violations(look) == []
 
 

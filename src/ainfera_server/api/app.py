@@ -127,9 +127,14 @@ class Door:
         if route.opens == "key":
             principal = await authenticate.authenticate(self._gateway, headers)
             scope["state"]["principal"] = principal
-        body = await bodies.read(headers, receive) if route.takes_body else b""
+        body = await self._body(route, headers, receive) if route.takes_body else b""
         inner = {**scope, "method": route.method}
         await self._control(inner, bodies.replayed(body, receive), send)
+
+    async def _body(self, route: Route, headers: Headers, receive: Receive) -> bytes:
+        longest = self._gateway.settings.body_bytes_max
+        bytes_max = longest if route.takes_prompts else bodies.BODY_BYTES_MAX
+        return await bodies.read(headers, receive, bytes_max=bytes_max)
 
 
 def _route(place: Place[AnyRoute] | None, method: str) -> AnyRoute:

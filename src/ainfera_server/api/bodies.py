@@ -14,16 +14,16 @@ BODY_TIMEOUT_S = 30.0
 LENGTH_DIGITS_MAX = 18
 
 
-async def read(headers: Headers, receive: Receive) -> bytes:
+async def read(headers: Headers, receive: Receive, *, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """Read a body and make sure that it is JSON, or that there is none.
 
     Raises TooLarge, Malformed, and BodyTooSlow.
     """
-    if is_declared_too_large(headers.get("content-length", ""), bytes_max=BODY_BYTES_MAX):
-        raise _too_large()
+    if is_declared_too_large(headers.get("content-length", ""), bytes_max=bytes_max):
+        raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await _whole(receive)
+            body = await _whole(receive, bytes_max)
     except TimeoutError:
         raise too_slow(BODY_TIMEOUT_S) from None
     if body:
@@ -41,7 +41,7 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _whole(receive: Receive, bytes_max: int) -> bytes:
     body = bytearray()
     more = True
     while more:
@@ -49,8 +49,8 @@ async def _whole(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max)
         more = message.get("more_body", False)
     return bytes(body)
 
@@ -77,5 +77,5 @@ def _require_json(headers: Headers, body: bytes) -> None:
         raise Malformed(f"The body is not JSON: {problem.msg} (at {problem.pos}).") from None
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.", limit_bytes=BODY_BYTES_MAX)
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {bytes_max} bytes.", limit_bytes=bytes_max)

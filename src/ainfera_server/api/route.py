@@ -15,7 +15,10 @@ METHODS_WITH_A_BODY = frozenset({"PATCH", "POST", "PUT"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A control route: FastAPI calls `answer`, after the key was asked for and the body read."""
+    """A control route: FastAPI calls `answer`, after the key was asked for and the body read.
+
+    `takes_prompts` says that its body may be as long as an inference's.
+    """
 
     method: str
     path: str
@@ -23,6 +26,7 @@ class Route:
     opens: Opens
     tag: str
     status: int = 200
+    takes_prompts: bool = False
 
     @property
     def takes_body(self) -> bool:

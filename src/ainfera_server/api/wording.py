@@ -61,12 +61,12 @@ def answer(problem: Exception, scope: Scope) -> ErrorAnswer:
 
 def _recorded(problem: Exception) -> Mapping[str, str]:
     """Where to read on about a call that was recorded although it was not answered."""
-    facts = problem.facts if isinstance(problem, AinferaError) else {}
-    named = {name: facts.get(name) for name in IN_HEADERS}
+    if not isinstance(problem, AinferaError):
+        return {}
     return {
         f"x-ainfera-{name.replace('_', '-')}": value
-        for name, value in named.items()
-        if isinstance(value, str)
+        for name in IN_HEADERS
+        if isinstance(value := problem.facts.get(name), str)
     }
 
 

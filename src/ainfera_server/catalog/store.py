@@ -1,7 +1,7 @@
 """Price books and changes of venues in the database: one function, one query."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from ainfera_server.catalog.venues import VenueState
@@ -85,4 +85,5 @@ async def venue_states(connection: Connection) -> Mapping[str, VenueState]:
 async def venue_changes(connection: Connection) -> tuple[RecordedChange, ...]:
     """Every change, from the first."""
     rows = await connection.fetch(SELECT_VENUE_CHANGES)
-    return tuple(RecordedChange(**{name: row[name] for name in row.keys()}) for row in rows)  # noqa: SIM118 (a row is no mapping)
+    names = tuple(one.name for one in fields(RecordedChange))
+    return tuple(RecordedChange(**{name: row[name] for name in names}) for row in rows)

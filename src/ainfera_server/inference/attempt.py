@@ -6,8 +6,9 @@ before anything is sent, and the settlement or the release after it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from ainfera_server.audit import receipts
@@ -19,6 +20,7 @@ from ainfera_server.errors import (
     AgentNotActive,
     AinferaError,
     AllRoutedModelsFailed,
+    FailureReason,
     MoneyRefused,
     ProviderFailed,
     RequestError,
@@ -43,6 +45,7 @@ from ainfera_server.inference.call import Answer, StoredAnswer, WholeAnswer
 from ainfera_server.inference.entries import Refusal
 from ainfera_server.inference.holds import Failed
 from ainfera_server.inference.job import HeldOffer, Job
+from ainfera_server.providers.provider import Endpoint
 
 AskedT = TypeVar("AskedT")
 
@@ -51,8 +54,17 @@ log = logging.getLogger(__name__)
 OFFERS_MAX = 5
 """How many offers one call may try: after so many failures the fault lies elsewhere."""
 
+ATTEMPTS_MAX = 7
+"""How often one call may ask in all, the same offer again included."""
+
 RETRY_AFTER_S_MAX = 8
 """A provider that asks for a longer wait is left for the next offer."""
+
+SKIPPED = "skipped_cooling"
+"""The result of an offer that was its turn, and is asked last because it lately failed."""
+
+ABOUT_A_KEY: frozenset[FailureReason] = frozenset({"rate_limited", "credential_refused"})
+"""How an attempt failed when another of our keys may well be answered."""
 
 
 async def answered(gateway: Gateway, job: Job) -> Answer:
@@ -60,7 +72,7 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
     attempts: list[Attempt] = []
     failed: Failed | None = None
     unsaid: RequestError | None = None
-    for offer in job.offers[:OFFERS_MAX]:
+    for offer in islice(_in_turn(gateway, job.offers, attempts), OFFERS_MAX):
         try:
             asked = _question(gateway, job, offer)
         except RequestError as problem:
@@ -72,7 +84,7 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
             answer = await _answer(gateway, job, held, asked, attempts)
         except ProviderFailed as failure:
             failed = Failed(held=held, failure=failure)
-            if not failure.is_worth_another_offer or gateway.monotonic() >= job.ends_at_s:
+            if not failure.is_worth_another_offer or _is_over(gateway, job, attempts):
                 break
         except asyncio.CancelledError:
             await holds.released(gateway, job, held, "client_left", tuple(attempts))
@@ -96,6 +108,40 @@ async def answered(gateway: Gateway, job: Job) -> Answer:
     raise _final_error(job, failed.failure, attempts) from failed.failure
 
 
+def _in_turn(
+    gateway: Gateway, offers: tuple[Offer, ...], attempts: list[Attempt]
+) -> Iterator[Offer]:
+    """The offers in their order, but for those that lately failed: they come last, never not.
+
+    Whether one did is looked up when it is its turn. That another goes before it is noted.
+    """
+    put_off: list[Offer] = []
+    noted = 0
+    for offer in offers:
+        if not _does_well(gateway, offer):
+            put_off.append(offer)
+            continue
+        attempts += [_attempt(one, SKIPPED, None, None) for one in put_off[noted:]]
+        noted = len(put_off)
+        yield offer
+    yield from put_off
+
+
+def _does_well(gateway: Gateway, offer: Offer) -> bool:
+    endpoint, now_s = gateway.endpoints[offer.provider], gateway.monotonic()
+    has_key = gateway.credentials.has_free_key(endpoint, offer.slug, now_s=now_s)
+    return has_key and gateway.health.lets_through(offer.slug, now_s=now_s)
+
+
+def _is_over(gateway: Gateway, job: Job, attempts: list[Attempt]) -> bool:
+    """Whether time or patience is at its end."""
+    return gateway.monotonic() >= job.ends_at_s or _times_asked(attempts) >= ATTEMPTS_MAX
+
+
+def _times_asked(attempts: list[Attempt]) -> int:
+    return sum(one.latency_ms is not None for one in attempts)
+
+
 async def _held(
     gateway: Gateway,
     job: Job,
@@ -117,11 +163,11 @@ async def _answer(
 ) -> Answer:
     if job.gathered.call.request.stream:
         stream = await _with_patience(
-            gateway, job, held.offer, attempts, lambda: ask.stream(gateway, asked)
+            gateway, job, held.offer, asked, attempts, lambda keyed: ask.stream(gateway, keyed)
         )
         return relay.streamed(gateway, job, held, asked, stream, tuple(attempts))
     whole = await _with_patience(
-        gateway, job, held.offer, attempts, lambda: ask.whole(gateway, asked)
+        gateway, job, held.offer, asked, attempts, lambda keyed: ask.whole(gateway, keyed)
     )
     return await _settled(gateway, job, held, whole, tuple(attempts))
 
@@ -163,32 +209,78 @@ async def _with_patience(
     gateway: Gateway,
     job: Job,
     offer: Offer,
+    asked: Question,
     attempts: list[Attempt],
-    asking: Callable[[], Awaitable[AskedT]],
+    asking: Callable[[Question], Awaitable[AskedT]],
 ) -> AskedT:
-    """Ask; a provider that is only too busy is asked again after a while, and nobody else is."""
+    """Ask; one that is only too busy, or does not take one of our keys, may be asked again."""
+    gateway.retries.note_call(offer.provider)
     for wait_s in (*gateway.retry_waits_s, None):
         began_s = gateway.monotonic()
+        endpoint = gateway.credentials.keyed(asked.endpoint, offer.slug, now_s=began_s)
         try:
-            asked = await asking()
+            answer = await asking(replace(asked, endpoint=endpoint))
         except ProviderFailed as failure:
-            latency_ms = _milliseconds(gateway.monotonic() - began_s)
+            now_s = gateway.monotonic()
+            latency_ms = _milliseconds(now_s - began_s)
             attempts.append(_attempt(offer, failure.reason, failure.upstream_status, latency_ms))
             gateway.metrics.attempts.labels(offer.provider, failure.reason).inc()
             _note(job, offer, failure)
-            now_s = gateway.monotonic()
-            pause_s = None if wait_s is None else max(wait_s, failure.retry_after_s or 0)
-            if pause_s is None or not _is_over_within(failure, pause_s, job.ends_at_s - now_s):
-                gateway.health.observe_failure(offer.slug, failure, now_s=now_s)
+            gateway.credentials.observe_failure(endpoint, offer.slug, failure, now_s=now_s)
+            pause_s = None
+            if wait_s is not None and not _is_over(gateway, job, attempts):
+                pause_s = _pause_s(gateway, job, offer, endpoint, failure, wait_s)
+            if pause_s is None:
+                _hold_against(gateway, offer, endpoint, failure)
                 raise
             await asyncio.sleep(pause_s)
         else:
-            latency_ms = _milliseconds(gateway.monotonic() - began_s)
+            now_s = gateway.monotonic()
+            latency_ms = _milliseconds(now_s - began_s)
             attempts.append(_attempt(offer, "answered", 200, latency_ms))
             gateway.metrics.attempts.labels(offer.provider, "answered").inc()
-            gateway.health.observe_success(offer.slug, latency_ms=latency_ms)
-            return asked
+            gateway.credentials.observe_success(endpoint)
+            gateway.health.observe_success(offer.slug, latency_ms=latency_ms, now_s=now_s)
+            return answer
     raise AssertionError("the last attempt returns or raises")
+
+
+def _pause_s(
+    gateway: Gateway,
+    job: Job,
+    offer: Offer,
+    endpoint: Endpoint,
+    failure: ProviderFailed,
+    wait_s: float,
+) -> float | None:
+    """How long to wait before the same offer is asked again; None when it is not."""
+    if failure.reason not in ABOUT_A_KEY:
+        return None
+    now_s = gateway.monotonic()
+    has_another_key = gateway.credentials.has_other_free_key(endpoint, offer.slug, now_s=now_s)
+    if failure.reason == "credential_refused" and not has_another_key:
+        return None
+    pause_s = 0.0 if has_another_key else max(wait_s, failure.retry_after_s or 0)
+    if pause_s > min(job.ends_at_s - now_s, RETRY_AFTER_S_MAX):
+        return None
+    return pause_s if gateway.retries.takes(offer.provider) else None
+
+
+def _hold_against(
+    gateway: Gateway, offer: Offer, endpoint: Endpoint, failure: ProviderFailed
+) -> None:
+    """Note that an offer failed; that our key was refused is no matter of the caller's key."""
+    now_s = gateway.monotonic()
+    is_about_a_key = failure.reason in ABOUT_A_KEY
+    wait_s = gateway.credentials.wait_s(endpoint, offer.slug, now_s=now_s)
+    gateway.health.observe_failure(
+        offer.slug, failure, now_s=now_s, wait_s=wait_s if is_about_a_key else None
+    )
+    if failure.reason == "credential_refused":
+        failure.sentence = (
+            f"{endpoint.provider.display_name} does not take this server's own credential."
+            " The key of your request is not the problem: whoever runs the server has to look."
+        )
 
 
 def _note(job: Job, offer: Offer, failure: ProviderFailed) -> None:
@@ -203,10 +295,6 @@ def _note(job: Job, offer: Offer, failure: ProviderFailed) -> None:
             "request_id": job.gathered.call.request_id,
         },
     )
-
-
-def _is_over_within(failure: ProviderFailed, pause_s: float, left_s: float) -> bool:
-    return failure.reason == "rate_limited" and pause_s <= min(left_s, RETRY_AFTER_S_MAX)
 
 
 def _question(gateway: Gateway, job: Job, offer: Offer) -> Question:
@@ -260,6 +348,7 @@ def _final_error(job: Job, failure: ProviderFailed, attempts: list[Attempt]) -> 
         "attempts": [
             {"model": one.offer, "provider": one.provider, "failure": one.result}
             for one in attempts
+            if one.result != SKIPPED
         ],
     }
     if job.decided is None or not failure.is_worth_another_offer:

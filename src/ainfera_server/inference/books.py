@@ -142,6 +142,7 @@ class Books:
             return Refused(why=allowed)
         self._change(allowed.account)
         self.windows.keep(allowed.windows)
+        self._name_parent(entry)
         transfer = self._write_transfer(entry, allowed.account)
         self.new.inferences.append(row)
         if entry.outcome is not None:
@@ -234,6 +235,12 @@ class Books:
         if isinstance(account, Shortfall):
             return account
         return Allowed(account=account, windows=counted)
+
+    def _name_parent(self, entry: Hold) -> None:
+        parent = None if entry.branch is None else entry.branch.parent_segment
+        lineage = self.lineages.get(entry.inference.transfer_id)
+        if parent is not None and lineage is not None and lineage.nodes:
+            self.windows.name_parent(caps.own_window(entry.payer.agent_id, lineage), parent)
 
     def _write_transfer(self, entry: Hold, account: Account) -> LockedTransfer:
         payer, row = entry.payer, entry.inference

@@ -1,7 +1,6 @@
 """Which windows of spending a batch counts in: found, locked, and begun where there are none."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
 from ainfera_server import identifiers
@@ -55,7 +54,7 @@ async def windows(
         keys = _keys(one, lineages, today.today)
         wanted |= set(keys)
         if not today.has_tenant_windows:
-            missing |= {key: _new(one, key, None) for key in keys if key.scope == "tenant"}
+            missing |= {key: _new(one, key) for key in keys if key.scope == "tenant"}
     if missing:
         await store.open_windows(connection, missing.values())
     locked = await store.lock_windows(connection, wanted) if wanted else {}
@@ -68,18 +67,14 @@ def begun(
     limits: Mapping[AgentId, Limits],
     locked: Mapping[WindowKey, Window],
 ) -> Windows:
-    """The locked windows and those that nobody spent in before; each knows who stands above it."""
+    """The locked windows, and beside them those of agents that nobody spent in before."""
     windows = Windows(locked=dict(locked))
     for one in holds:
-        lineage = lineages.get(one.inference.transfer_id)
-        parents = _parents(one, lineage)
         for key in _keys(one, lineages, limits[one.payer.agent_id].today):
-            window = windows.locked.setdefault(key, Window(key=key))
             if key not in locked:
                 assert key.scope != "tenant", "a tenant's windows are there by now"
-                windows.beginning.setdefault(key, _new(one, key, parents.get(key)))
-            if window.parent is None and key in parents:
-                windows.locked[key] = replace(window, parent=parents[key])
+                windows.locked[key] = Window(key=key)
+                windows.beginning[key] = _new(one, key)
     return windows
 
 
@@ -98,25 +93,11 @@ def _standing(transfer_id: TransferId, agent_id: AgentId, branch: Branch, node: 
         transfer_id=transfer_id,
         tree=caps.tree(agent_id, caps.segment(branch.session)),
         node=caps.segment(node),
-        parent=_parent(branch),
+        parent=branch.parent_segment,
     )
 
 
-def _parents(hold: Hold, lineage: Lineage | None) -> Mapping[WindowKey, str]:
-    """Who stands above a call's own subagent, as the call itself says."""
-    parent = None if hold.branch is None else _parent(hold.branch)
-    if parent is None or lineage is None or not lineage.nodes:
-        return {}
-    return {caps.own_window(hold.payer.agent_id, lineage): parent}
-
-
-def _parent(branch: Branch) -> str | None:
-    """Nobody stands above himself."""
-    parent = branch.parent
-    return None if parent is None or parent == branch.node else caps.segment(parent)
-
-
-def _new(hold: Hold, key: WindowKey, parent: str | None) -> NewWindowRow:
+def _new(hold: Hold, key: WindowKey) -> NewWindowRow:
     return NewWindowRow(
         cell=key.cell,
         tenant_id=hold.payer.tenant_id,
@@ -125,5 +106,4 @@ def _new(hold: Hold, key: WindowKey, parent: str | None) -> NewWindowRow:
         scope_key=key.scope_key,
         period=key.period,
         starts=key.starts,
-        parent=parent,
     )

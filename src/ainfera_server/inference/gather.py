@@ -137,7 +137,7 @@ def _pinned(gateway: Gateway, call: Call, max_tokens: int) -> Pinned:
     if not keyed:
         providers = ", ".join(sorted({offer.provider for offer in allowed}))
         raise _unavailable(request.model, allowed[0].provider, f"needs a key for {providers}")
-    ready = tuple(offer for offer in keyed if _can_be_bought(offer))
+    ready = tuple(offer for offer in keyed if _can_be_bought(gateway, offer))
     if not ready:
         why = "has no known price, or is switched off, and nothing is served unpriced"
         raise _unavailable(request.model, keyed[0].provider, why)
@@ -145,9 +145,7 @@ def _pinned(gateway: Gateway, call: Call, max_tokens: int) -> Pinned:
     able = tuple(offer for offer in ready if suitable.missing_ability(offer, needed) is None)
     if not able:
         raise _not_able(ready[0], request, needed)
-    now_s = gateway.monotonic()
-    healthy = tuple(one for one in able if not gateway.health.is_cooling(one.slug, now_s=now_s))
-    return Pinned(offers=healthy or able)
+    return Pinned(offers=able)
 
 
 def _not_allowed(
@@ -189,8 +187,8 @@ def _not_allowed(
     )
 
 
-def _can_be_bought(offer: Offer) -> bool:
-    return offer.status == "active" and offer.prices is not None
+def _can_be_bought(gateway: Gateway, offer: Offer) -> bool:
+    return gateway.venues.is_lit(offer) and offer.prices is not None
 
 
 def _not_able(offer: Offer, request: Request, needed: Needs) -> ToolsNotSupported | NotCarried:

@@ -216,7 +216,7 @@ class NewWindowRow:
     scope_key: str
     period: str
     starts: date
-    parent: str | None
+    parent: str | None = None
     posted: int = 0
     pending: int = 0
 

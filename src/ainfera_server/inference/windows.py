@@ -69,13 +69,20 @@ class Windows:
         """Count what a call really cost."""
         self.keep([caps.settle(self.locked[key], held, cost) for key in keys])
 
+    def name_parent(self, key: WindowKey, parent: str) -> None:
+        """Note who stands above a subagent; who said so first is believed."""
+        if self.locked[key].parent is None:
+            self.keep([replace(self.locked[key], parent=parent)])
+
     def begun(self) -> list[NewWindowRow]:
         """The windows to begin, as they are now."""
-        return [
-            replace(row, posted=self.locked[key].posted, pending=self.locked[key].pending)
-            for key, row in self.beginning.items()
-            if key in self.changed
-        ]
+        found: list[NewWindowRow] = []
+        for key in self.beginning.keys() & self.changed:
+            row, window = self.beginning[key], self.locked[key]
+            found.append(
+                replace(row, parent=window.parent, posted=window.posted, pending=window.pending)
+            )
+        return found
 
     def rows(self) -> list[WindowRow]:
         """The other windows that changed, as they are now."""

@@ -32,7 +32,9 @@ declare
     wanted text;
     is_16 boolean := current_setting('server_version_num')::int >= 160000;
 begin
-    foreach wanted in array array['ainfera_owner', 'ainfera_app', 'ainfera_writer'] loop
+    foreach wanted in array array[
+        'ainfera_owner', 'ainfera_app', 'ainfera_writer', 'ainfera_ops'
+    ] loop
         if not pg_has_role(current_user, wanted, case when is_16 then 'set' else 'member' end) then
             execute format(
                 'grant %I to %I %s', wanted, current_user,
@@ -64,7 +66,7 @@ where rolname in ('ainfera_owner', 'ainfera_app', 'ainfera_writer') and (rolsupe
 select format(
     'create role ainfera_owner; create role ainfera_app; create role ainfera_writer; '
     'create role ainfera_public; create role ainfera_ops; '
-    'grant ainfera_owner, ainfera_app, ainfera_writer to %I; '
+    'grant ainfera_owner, ainfera_app, ainfera_writer, ainfera_ops to %I; '
     'grant usage, create on schema public to ainfera_owner;',
     current_user
 )

@@ -64,6 +64,11 @@ class Credentials:
         """Whether one of the keys may be used for this offer right now."""
         return any(self._wait_s(one, offer, now_s) == 0.0 for one in endpoint.every_key())
 
+    def has_other_free_key(self, endpoint: Endpoint, offer: str, *, now_s: float) -> bool:
+        """Whether a key other than the one that was just used may be used now."""
+        others = (one for one in endpoint.every_key() if one is not endpoint.api_key)
+        return any(self._wait_s(one, offer, now_s) == 0.0 for one in others)
+
     def wait_s(self, endpoint: Endpoint, offer: str, *, now_s: float) -> float | None:
         """How long until one of several keys is free; None with one, of which its offer knows."""
         keys = endpoint.every_key()

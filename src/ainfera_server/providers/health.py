@@ -63,7 +63,7 @@ class Health:
     def __init__(self) -> None:
         self._conditions: dict[str, _Condition] = {}
 
-    def observe_success(self, offer: str, *, latency_ms: float, now_s: float = 0.0) -> None:
+    def observe_success(self, offer: str, *, latency_ms: float, now_s: float) -> None:
         """The offer answered. A cooldown that its provider named goes on all the same."""
         condition = self._condition(offer)
         condition.latencies_ms.append(latency_ms)

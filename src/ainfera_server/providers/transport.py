@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -23,6 +25,10 @@ STREAM_BYTES_MAX = 256 * 1024 * 1024
 TEXT_BYTES_MAX = 64 * 1024
 HEADER_BYTES_MAX = 32 * 1024
 DRAIN_S = 1.0
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.tracing import Trace
 
 OWN_HEADERS = {
     "user-agent": "ainfera-server",
@@ -76,7 +82,7 @@ async def opened(*, tls: ssl.SSLContext | None = None) -> AsyncGenerator["Transp
     `tls` says whose certificates are trusted; None trusts what the machine trusts.
     """
     # How many calls run at once is bounded where they begin, so that nobody waits here unseen.
-    connector = aiohttp.TCPConnector(limit=0, ssl=tls or ssl.create_default_context())
+    connector = _CleanConnections(limit=0, ssl=tls or ssl.create_default_context())
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -186,6 +192,21 @@ class Transport:
             response.close()
             raise breakage.redirected(call.endpoint, response.status)
         return response
+
+
+class _CleanConnections(aiohttp.TCPConnector):
+    """Uses no connection again on which bytes came that nobody had asked for.
+
+    The client would read them as the answer to its next question, which may be another tenant's.
+    """
+
+    async def _get(self, key: "ConnectionKey", traces: "list[Trace]") -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class _Call:

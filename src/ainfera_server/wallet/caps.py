@@ -49,6 +49,11 @@ class Branch:
     node: str | None = None
     parent: str | None = None
 
+    @property
+    def parent_segment(self) -> str | None:
+        """The named parent as part of a key; nobody stands above himself."""
+        return None if self.parent is None or self.parent == self.node else segment(self.parent)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:

@@ -9,12 +9,12 @@ from msgspec import Raw
 from msgspec import json as msgspec_json
 
 from ainfera_server import sse
-from ainfera_server.conversation import Request, StreamEvent, Thinking
+from ainfera_server.conversation import Ended, Request, StreamEvent, Thinking, ToolCall
 from ainfera_server.dialects.anthropic_messages import client as ask_anthropic
 from ainfera_server.dialects.openai_responses import client, reasoning, server
 from ainfera_server.dialects.sides import Quirks
 from ainfera_server.errors import NotCarried, ProviderFailed
-from tests.dialects import any_stream, samples
+from tests.dialects import any_stream, samples, streams
 
 ODD = b'{ "exact" : 1.00, "small": 1e-7, "escaped": "\\u00e9\\/\\ud83d\\ude00", "none": null }'
 """JSON that no writer of ours would write."""
@@ -165,6 +165,31 @@ def test_events_are_relayed_with_their_bytes(events: list[StreamEvent]) -> None:
     body = any_stream.written(server, events)
     request = Request(dialect="openai_responses", body=b"", model="m", messages=())
     assert b"".join(client.relayed(one, request) for one in sse.Splitter().feed(body)) == body
+
+
+CUSTOM = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c", "name": "patch", "input": "+a"}
+
+
+def test_calls_of_custom_tools_are_counted_as_calls() -> None:
+    """They are only ever relayed, but an answer that breaks off after one has said something."""
+    call = ToolCall(call_id="c", name="patch", arguments="+a")
+    whole = {"id": "resp_1", "model": "m", "status": "completed", "output": [CUSTOM]}
+    reply = client.decode_reply(json.dumps(whole).encode())
+    assert (reply.parts, reply.finish_reason) == ((call,), "tool_calls")
+    place = {"output_index": 0, "item_id": "ctc_1"}
+    begun = {"type": "response.created", "response": whole | {"output": [], "status": None}}
+    added = {"type": "response.output_item.added", **place, "item": CUSTOM | {"input": ""}}
+    delta = {"type": "response.custom_tool_call_input.delta", **place, "delta": "+a"}
+    done = {"type": "response.custom_tool_call_input.done", **place, "input": "+a"}
+    ended = {"type": "response.completed", "response": whole}
+    for told in ([begun, added, delta, done, ended], [begun, added, done, ended]):
+        body = b"".join(sse.encode(json.dumps(one).encode()) for one in told)
+        events = streams.decoded(client.stream_decoder(), body)
+        streams.check_laws(events)
+        assert streams.calls(events) == [("c", "patch", "+a")]
+        assert events[-1] == Ended(
+            finish_reason="tool_calls", finish_reason_native="completed", usage=None
+        )
 
 
 def test_an_answer_is_given_on_with_a_field_of_ours() -> None:

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from ainfera_server.conversation import Image, Part, Text, Thinking, ToolCall, ToolResult
 from ainfera_server.dialects import strict_json
-from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages import asked_wire, wire
 from ainfera_server.dialects.anthropic_messages.tool_changes import ToolChanges
 from ainfera_server.dialects.carrying import LeftBehind
 from ainfera_server.errors import Malformed
@@ -52,10 +52,10 @@ def _known_parts(
         here = f"{place}.{position}"
         kind = strict_json.read(raw, wire.Typed, place=here).type
         match inside, kind:
-            case "messages", wire.TOOL_ADDITION | wire.TOOL_REMOVAL:
+            case "messages", asked_wire.TOOL_ADDITION | asked_wire.TOOL_REMOVAL:
                 noted.left.note_field(f"messages.{kind}")
                 noted.tools.change(raw, here)
-            case "tool_result", wire.TOOL_REFERENCE:
+            case "tool_result", asked_wire.TOOL_REFERENCE:
                 noted.left.note_field(f"messages.{kind}")
                 yield here, _tool_reference(raw, here, noted)
             case _:
@@ -132,6 +132,6 @@ def _tool_result(block: wire.ToolResultBlock, place: str, noted: Noted) -> ToolR
 
 def _tool_reference(raw: Raw, place: str, noted: Noted) -> Text:
     """Anthropic puts the tool's definition here; others read it in the list of tools."""
-    name = strict_json.read(raw, wire.ToolReference, place=place).tool_name
+    name = strict_json.read(raw, asked_wire.ToolReference, place=place).tool_name
     noted.tools.refer(name, place)
     return Text(text=f"The tool {name} can be called now.")

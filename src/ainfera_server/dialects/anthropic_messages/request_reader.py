@@ -16,7 +16,7 @@ from ainfera_server.conversation import (
     ToolResult,
 )
 from ainfera_server.dialects import ranges, strict_json, wishes
-from ainfera_server.dialects.anthropic_messages import block_reader, vendor_tools, wire
+from ainfera_server.dialects.anthropic_messages import asked_wire, block_reader, vendor_tools, wire
 from ainfera_server.dialects.anthropic_messages.block_reader import Noted
 from ainfera_server.dialects.anthropic_messages.tool_changes import ToolChanges
 from ainfera_server.dialects.carrying import LeftBehind
@@ -122,7 +122,7 @@ def _split_by_speaker(parts: tuple[Part, ...]) -> Iterator[Message]:
 
 
 def _names_of_anthropics_tools(said: tuple[Raw, ...]) -> Iterator[str | None]:
-    kinds = (msgspec.json.decode(raw, type=wire.ToolKind) for raw in said)
+    kinds = (msgspec.json.decode(raw, type=asked_wire.ToolKind) for raw in said)
     return (one.name for one in kinds if not one.is_the_callers)
 
 
@@ -137,7 +137,7 @@ def _tools(asked: wire.MessagesRequest, noted: Noted) -> Iterator[Tool]:
     """
     demanded = None if asked.tool_choice is None else asked.tool_choice.name
     for place, raw in (*_placed(asked.tools or ()), *noted.tools.defined):
-        kind = strict_json.read(raw, wire.ToolKind, place=place)
+        kind = strict_json.read(raw, asked_wire.ToolKind, place=place)
         if vendor_tools.is_run_by_the_vendor(kind):
             noted.left.note_part(place)
         elif not kind.is_the_callers:
@@ -149,14 +149,14 @@ def _tools(asked: wire.MessagesRequest, noted: Noted) -> Iterator[Tool]:
 
 
 def _tool(raw: Raw, place: str, left: LeftBehind) -> Tool:
-    tool = strict_json.read(raw, wire.Tool, place=place)
+    tool = strict_json.read(raw, asked_wire.Tool, place=place)
     if not tool.name:
         raise Invalid(f"`{place}.name` may not be empty.", param=f"{place}.name")
     schema = bytes(tool.input_schema)
     if not schema.startswith(b"{"):
         place = f"{place}.input_schema"
         raise Invalid(f"`{place}` is a JSON Schema, an object.", param=place)
-    block_reader.note_fields(raw, left, known=wire.TOOL_FIELDS, owner="tools")
+    block_reader.note_fields(raw, left, known=asked_wire.TOOL_FIELDS, owner="tools")
     return Tool(name=tool.name, description=tool.description, parameters=JsonText(schema))
 
 

@@ -18,7 +18,7 @@ from ainfera_server.conversation import (
     ToolResult,
 )
 from ainfera_server.dialects import carrying, signatures
-from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages import asked_wire, wire
 from ainfera_server.errors import Invalid
 
 TEMPERATURE_MAX = 1.0
@@ -197,10 +197,10 @@ def _raw_blocks(blocks: Iterable[wire.Block]) -> tuple[Raw, ...] | None:
     return tuple(Raw(msgspec.json.encode(block)) for block in blocks) or None
 
 
-def _tool(tool: Tool) -> wire.Tool:
+def _tool(tool: Tool) -> asked_wire.Tool:
     schema = Raw(tool.parameters)
     is_empty = not msgspec.json.decode(schema, type=dict[str, Raw])
-    return wire.Tool(
+    return asked_wire.Tool(
         name=tool.name,
         description=tool.description,
         input_schema=NO_PARAMETERS if is_empty else schema,

@@ -6,28 +6,27 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from msgspec import Raw
 
 from ainfera_server.dialects import strict_json
-from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages import asked_wire
 from ainfera_server.errors import Invalid
 
 REPEATED_BYTES_MAX = 10_000
 """What is set aside for a block that nobody else understands covers so many tokens."""
 
 
-@dataclass(slots=True, kw_only=True)
 class ToolChanges:
     """What the blocks of a conversation say about tools, in their order.
 
     `defined` are the definitions that stand in the conversation, each with its place.
     """
 
-    defined: list[tuple[str, Raw]] = field(default_factory=list[tuple[str, Raw]])
-    _is_there: dict[str, bool] = field(default_factory=dict[str, bool])
-    _referred: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    def __init__(self) -> None:
+        self.defined: list[tuple[str, Raw]] = []
+        self._is_there: dict[str, bool] = {}
+        self._referred: list[tuple[str, str]] = []
 
     def refer(self, name: str, place: str) -> None:
         """From here on the model has a tool of the list."""
@@ -36,21 +35,21 @@ class ToolChanges:
 
     def change(self, raw: Raw, place: str) -> None:
         """Read a block that adds a tool or takes one away. Raises Malformed."""
-        said = strict_json.read(raw, wire.ToolChange, place=place)
+        said = strict_json.read(raw, asked_wire.ToolChange, place=place)
         tool = said.tool
-        if said.type == wire.TOOL_REMOVAL:
+        if said.type == asked_wire.TOOL_REMOVAL:
             if tool.name is not None:
                 self._is_there[tool.name] = False
         elif bytes(tool.definition):
             here = f"{place}.tool.definition"
             self.defined.append((here, tool.definition))
-            name = strict_json.read(tool.definition, wire.ToolKind, place=here).name
+            name = strict_json.read(tool.definition, asked_wire.ToolKind, place=here).name
             if name is not None:
                 self._is_there[name] = True
         elif tool.name is not None:
             self.refer(tool.name, place)
 
-    def has(self, kind: wire.ToolKind) -> bool:
+    def has(self, kind: asked_wire.ToolKind) -> bool:
         """Whether the model has a tool at the end of the conversation."""
         return self._is_there.get(kind.name or "", kind.defer_loading is not True)
 
@@ -62,7 +61,7 @@ class ToolChanges:
         lengths: dict[str, int] = {}
         read: set[str] = set()
         for raw in (*listed, *(definition for _, definition in self.defined)):
-            kind = strict_json.read(raw, wire.ToolKind)
+            kind = strict_json.read(raw, asked_wire.ToolKind)
             name = kind.name or ""
             lengths[name] = max(len(bytes(raw)), lengths.get(name, 0))
             if kind.defer_loading is not True:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Raw
 
 from ainfera_server.dialects import ranges, strict_json
-from ainfera_server.dialects.anthropic_messages import wire
+from ainfera_server.dialects.anthropic_messages import asked_wire
 from ainfera_server.errors import Invalid
 
 RUN_BY_THE_CALLER = re.compile(
@@ -34,13 +34,13 @@ def web_searches_max(defined: Iterable[tuple[str, Raw]]) -> int:
     return sum(_searches(raw, place) for place, raw in defined)
 
 
-def is_run_by_the_vendor(kind: wire.ToolKind) -> bool:
+def is_run_by_the_vendor(kind: asked_wire.ToolKind) -> bool:
     """Whether nobody but Anthropic can run it, so that no other provider may be asked instead."""
     return kind.type is not None and SEARCHES.fullmatch(kind.type) is not None
 
 
 def _searches(raw: Raw, place: str) -> int:
-    kind = strict_json.read(raw, wire.ToolKind, place=place)
+    kind = strict_json.read(raw, asked_wire.ToolKind, place=place)
     if kind.is_the_callers or RUN_BY_THE_CALLER.fullmatch(kind.type or ""):
         return 0
     if not is_run_by_the_vendor(kind):
@@ -49,7 +49,7 @@ def _searches(raw: Raw, place: str) -> int:
             " is not in this server's price book. Leave it out.",
             param=f"{place}.type",
         )
-    tool = strict_json.read(raw, wire.SearchTool, place=place)
+    tool = strict_json.read(raw, asked_wire.SearchTool, place=place)
     _require_direct_calls(tool, place)
     if tool.max_uses is None:
         raise Invalid(
@@ -61,7 +61,7 @@ def _searches(raw: Raw, place: str) -> int:
     return tool.max_uses
 
 
-def _require_direct_calls(tool: wire.SearchTool, place: str) -> None:
+def _require_direct_calls(tool: asked_wire.SearchTool, place: str) -> None:
     """Code that searches makes the model read its prompt any number of times."""
     callers = tool.allowed_callers
     is_direct_by_default = callers is None and tool.type == SEARCHES_WITHOUT_CODE

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
+from ainfera_server.dialects.anthropic_messages import asked_wire
+
 TYPE_FIELD = "type"
 MODEL_FIELD = "model"
 MESSAGES_FIELD = "messages"
@@ -116,65 +118,6 @@ class Message(Struct, frozen=True):
     content: str | tuple[Raw, ...]
 
 
-class Tool(Struct, frozen=True, omit_defaults=True):
-    """A tool of the caller's own."""
-
-    name: str
-    input_schema: Raw
-    description: str | None = None
-    type: Literal["custom"] | None = None
-
-
-TOOL_FIELDS = frozenset(Tool.__struct_fields__)
-
-
-class ToolKind(Struct, frozen=True):
-    """A tool with another `type` than "custom" is one that Anthropic runs or defines."""
-
-    type: str | None = None
-    name: str | None = None
-    defer_loading: object = None
-
-    @property
-    def is_the_callers(self) -> bool:
-        """Whether the caller runs it and says what it takes."""
-        return self.type in {None, "custom"}
-
-
-class SearchTool(Struct, frozen=True):
-    """Anthropic searches the web when the model asks for it."""
-
-    type: str
-    max_uses: int | None = None
-    allowed_callers: tuple[str, ...] | None = None
-
-
-TOOL_REFERENCE = "tool_reference"
-TOOL_ADDITION = "tool_addition"
-TOOL_REMOVAL = "tool_removal"
-TOOL_CHANGES = frozenset({TOOL_ADDITION, TOOL_REMOVAL})
-
-
-class ToolReference(Struct, frozen=True):
-    """What a search among deferred tools answers: from here on the model has this one."""
-
-    tool_name: str
-
-
-class ChangedTool(Struct, frozen=True):
-    """A reference to a tool by its name, or a tool that is defined here and nowhere else."""
-
-    name: str | None = None
-    definition: Raw = NOTHING
-
-
-class ToolChange(Struct, frozen=True):
-    """A block in the middle of a conversation: from here on the model has this tool, or not."""
-
-    type: str
-    tool: ChangedTool
-
-
 class Edit(Struct, frozen=True):
     type: str
 
@@ -247,7 +190,7 @@ class WrittenRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     max_tokens: int
     messages: tuple[WrittenMessage, ...]
     system: str | tuple[TextBlock, ...] | None = None
-    tools: tuple[Tool, ...] | None = None
+    tools: tuple[asked_wire.Tool, ...] | None = None
     tool_choice: ToolChoice | None = None
     stop_sequences: tuple[str, ...] | None = None
     temperature: float | None = None

@@ -102,13 +102,10 @@ class _Call:
     def closed(self) -> Iterator[msgspec.Struct]:
         if not self._said:
             yield from self.more(item_writer.NO_ARGUMENTS)
-        whole = self._item("completed")
+        whole = self.item("completed")
         yield wire.ArgumentsDone(self._id, self.at, whole.name, whole.arguments)
 
-    def item(self, status: wire.ItemStatus) -> wire.Item:
-        return self._item(status)
-
-    def _item(self, status: wire.ItemStatus) -> wire.CallItem:
+    def item(self, status: wire.ItemStatus) -> wire.CallItem:
         arguments = "".join(self._said)
         return item_writer.call(self._id, self._call_id, self._name, arguments, status)
 
