@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from ainfera_server.audit import log as public_log
-from ainfera_server.audit import sequencer
+from ainfera_server.audit.public_log import log as public_log
+from ainfera_server.audit.public_log import sequencer
 from ainfera_server.postgres import pool as pools
 from tests.running_server import RunningServer
 from tests.scripted_provider import ScriptedProvider

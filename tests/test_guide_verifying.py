@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ainfera_server.audit import exhibits, receipt_checks
+from ainfera_server.audit.evidence import exhibits, receipt_checks
 from tests import lived_server
 from tests.conftest import Look
 from tests.promises import proves

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ainfera_server.audit import checkpoint_file, log_store, sequencer, witnesses
-from ainfera_server.audit import log as public_log
-from ainfera_server.audit.checkpoint_file import NotACheckpointFile
-from ainfera_server.audit.log_store import LogIsBroken, Stored
+from ainfera_server.audit.public_log import checkpoint_file, log_store, sequencer, witnesses
+from ainfera_server.audit.public_log import log as public_log
+from ainfera_server.audit.public_log.checkpoint_file import NotACheckpointFile
+from ainfera_server.audit.public_log.log_store import LogIsBroken, Stored
 from ainfera_server.gateway import Gateway
 from ainfera_server.inference import contents, recover
 from ainfera_server.postgres import tenancy

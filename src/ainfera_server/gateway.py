@@ -12,9 +12,10 @@ from uuid import UUID
 
 from ainfera_server import identifiers, keyring, telemetry
 from ainfera_server.accounts.callers import Callers
-from ainfera_server.audit import signing, witnesses
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import witnesses
+from ainfera_server.audit.public_log.witnesses import Witness
 from ainfera_server.audit.signing import Signer
-from ainfera_server.audit.witnesses import Witness
 from ainfera_server.catalog import lists
 from ainfera_server.catalog import store as catalog_store
 from ainfera_server.catalog.offers import Catalog, Offer

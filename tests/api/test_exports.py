@@ -5,9 +5,9 @@ import json
 import httpx
 import pytest
 
-from ainfera_server.audit import trust, verifying
-from ainfera_server.audit.findings import Report
-from ainfera_server.audit.trust import Keys
+from ainfera_server.audit.evidence import trust, verifying
+from ainfera_server.audit.evidence.findings import Report
+from ainfera_server.audit.evidence.trust import Keys
 from tests import lived_server
 from tests.conftest import Look
 from tests.promises import proves

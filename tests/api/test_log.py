@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from ainfera_server.audit import log, merkle, notes, sequencer, tiles
-from ainfera_server.audit.notes import Checkpoint
+from ainfera_server.audit.public_log import log, merkle, notes, sequencer, tiles
+from ainfera_server.audit.public_log.notes import Checkpoint
 from ainfera_server.postgres import pool
 from ainfera_server.settings import Settings
 from tests import running_server

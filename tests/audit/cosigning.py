@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from ainfera_server.audit import merkle, notes, signing
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import COSIGNATURE, Checkpoint, Signature, VerifierKey
-from ainfera_server.audit.witnesses import Witness
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import merkle, notes
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import COSIGNATURE, Checkpoint, Signature, VerifierKey
+from ainfera_server.audit.public_log.witnesses import Witness
 
 NOW_S = 1_767_225_600
 

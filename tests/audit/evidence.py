@@ -13,16 +13,17 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from ainfera_server.audit import chain, exporting, log, merkle, notes, receipts, signing
+from ainfera_server.audit import chain, exporting, receipts, signing
 from ainfera_server.audit.chain import GENESIS, Link
 from ainfera_server.audit.events import Event, EventType
-from ainfera_server.audit.exhibits import CHAIN_EXPORT, LOG_EXPORT, RECEIPT_DOCUMENT
-from ainfera_server.audit.log import InclusionProof
-from ainfera_server.audit.notes import Checkpoint
+from ainfera_server.audit.evidence.exhibits import CHAIN_EXPORT, LOG_EXPORT, RECEIPT_DOCUMENT
+from ainfera_server.audit.evidence.trust import Keys
+from ainfera_server.audit.public_log import log, merkle, notes
+from ainfera_server.audit.public_log.log import InclusionProof
+from ainfera_server.audit.public_log.notes import Checkpoint
 from ainfera_server.audit.receipts import Receipt
 from ainfera_server.audit.signing import Signer
 from ainfera_server.audit.store import KeptDecision
-from ainfera_server.audit.trust import Keys
 from ainfera_server.conversation import Json, Usage
 from ainfera_server.identifiers import (
     AgentId,

@@ -1,9 +1,10 @@
 """Public logs for tests: any number of events, and the tree that a stranger would make of them."""
 
-from ainfera_server.audit import log, log_store, merkle, notes, sequencer, signing
-from ainfera_server.audit.log_store import Stored
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import log, log_store, merkle, notes, sequencer
+from ainfera_server.audit.public_log.log_store import Stored
+from ainfera_server.audit.public_log.tiles import ENTRIES, Tile
 from ainfera_server.audit.signing import Signer
-from ainfera_server.audit.tiles import ENTRIES, Tile
 from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy

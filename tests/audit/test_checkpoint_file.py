@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ainfera_server.audit import checkpoint_file, notes
-from ainfera_server.audit.checkpoint_file import NotACheckpointFile
-from ainfera_server.audit.notes import Checkpoint
+from ainfera_server.audit.public_log import checkpoint_file, notes
+from ainfera_server.audit.public_log.checkpoint_file import NotACheckpointFile
+from ainfera_server.audit.public_log.notes import Checkpoint
 from tests.audit import cosigning, logs
 
 WITNESS = cosigning.Signing(name="witness.example", seed=b"w" * 32)

@@ -11,10 +11,11 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from ainfera_server.audit import exporting, receipts, verifying
+from ainfera_server.audit import exporting, receipts
 from ainfera_server.audit.chain import Head
-from ainfera_server.audit.exhibits import CHAIN_EXPORT, RECEIPT_DOCUMENT
-from ainfera_server.audit.findings import Report
+from ainfera_server.audit.evidence import verifying
+from ainfera_server.audit.evidence.exhibits import CHAIN_EXPORT, RECEIPT_DOCUMENT
+from ainfera_server.audit.evidence.findings import Report
 from ainfera_server.audit.store import KeptDecision
 from ainfera_server.identifiers import AgentId, TenantId
 from tests.audit import evidence

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainfera_server.audit import chain, log, merkle, notes
-from ainfera_server.audit.log import InclusionProof
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import Checkpoint, NotACheckpoint
+from ainfera_server.audit import chain
+from ainfera_server.audit.public_log import log, merkle, notes
+from ainfera_server.audit.public_log.log import InclusionProof
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId
 from tests.audit import logs

@@ -16,8 +16,9 @@ from sigstore._internal.trust import Keyring, RekorKeyring
 from sigstore.errors import VerificationError
 from sigstore_models.common.v1 import PublicKey, PublicKeyDetails
 
-from ainfera_server.audit import log_store, notes, signing
-from ainfera_server.audit.log import InclusionProof
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import log_store, notes
+from ainfera_server.audit.public_log.log import InclusionProof
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from tests.audit import cosigning, logs

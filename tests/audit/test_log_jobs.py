@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from ainfera_server import background
 from ainfera_server import settings as environment_settings
-from ainfera_server.audit import checkpoint_file, log, notes
+from ainfera_server.audit.public_log import checkpoint_file, log, notes
 from ainfera_server.gateway import Gateway
 from ainfera_server.settings import BadSetting
 from tests.audit import cosigning, logs

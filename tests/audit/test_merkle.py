@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainfera_server.audit import merkle
-from ainfera_server.audit.merkle import NotAProof
+from ainfera_server.audit.public_log import merkle
+from ainfera_server.audit.public_log.merkle import NotAProof
 
 VECTOR_LEAVES = tuple(
     bytes.fromhex(one)

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ainfera_server.audit import notes, signing
-from ainfera_server.audit.notes import Checkpoint, NotACheckpoint, NotAVerifierKey
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import notes
+from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint, NotAVerifierKey
 from tests.audit import cosigning
 
 GO_CHECKSUM_DATABASE = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"

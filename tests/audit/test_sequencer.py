@@ -9,10 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ainfera_server.audit import log, log_store, merkle, notes, sequencer, signing, tiles
-from ainfera_server.audit.log_store import LogIsBroken
-from ainfera_server.audit.notes import Checkpoint
-from ainfera_server.audit.tiles import ENTRIES
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import log, log_store, merkle, notes, sequencer, tiles
+from ainfera_server.audit.public_log.log_store import LogIsBroken
+from ainfera_server.audit.public_log.notes import Checkpoint
+from ainfera_server.audit.public_log.tiles import ENTRIES
 from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Connection, Pools, Row

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ainfera_server.audit import merkle, tiles
-from ainfera_server.audit.tiles import EMPTY, ENTRIES, Fringe, NotABundle, Tile
+from ainfera_server.audit.public_log import merkle, tiles
+from ainfera_server.audit.public_log.tiles import EMPTY, ENTRIES, Fringe, NotABundle, Tile
 
 LEAVES = [merkle.leaf_hash(number.to_bytes(4, "big")) for number in range(70_000)]
 turns = st.lists(st.integers(1, 1_100), min_size=1, max_size=8)

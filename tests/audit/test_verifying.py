@@ -7,10 +7,12 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from ainfera_server.audit import chain, notes, verifying
-from ainfera_server.audit.exhibits import NotAnExhibit
-from ainfera_server.audit.findings import Report
-from ainfera_server.audit.trust import NO_KEYS, Keys
+from ainfera_server.audit import chain
+from ainfera_server.audit.evidence import verifying
+from ainfera_server.audit.evidence.exhibits import NotAnExhibit
+from ainfera_server.audit.evidence.findings import Report
+from ainfera_server.audit.evidence.trust import NO_KEYS, Keys
+from ainfera_server.audit.public_log import notes
 from tests.audit import evidence, mutations
 from tests.audit.evidence import Document
 from tests.promises import proves

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from ainfera_server.audit import log_store, notes, witnesses
-from ainfera_server.audit.log_store import Stored
-from ainfera_server.audit.notes import COSIGNATURE, NotACheckpoint, SignedCheckpoint
-from ainfera_server.audit.witnesses import NoSuchCheckpoint, Witness
+from ainfera_server.audit.public_log import log_store, notes, witnesses
+from ainfera_server.audit.public_log.log_store import Stored
+from ainfera_server.audit.public_log.notes import COSIGNATURE, NotACheckpoint, SignedCheckpoint
+from ainfera_server.audit.public_log.witnesses import NoSuchCheckpoint, Witness
 from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ainfera_server.audit import merkle, notes, signing
-from ainfera_server.audit.notes import Checkpoint
+from ainfera_server.audit import signing
+from ainfera_server.audit.public_log import merkle, notes
+from ainfera_server.audit.public_log.notes import Checkpoint
 from ainfera_server.cli import git_folder, log_mirror
 from ainfera_server.cli.failures import FAILED, NOT_VERIFIED, WRONG_USAGE, Failure
 from tests.audit import logs

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from ainfera_server.audit import verifying
-from ainfera_server.audit.exhibits import NotAnExhibit
-from ainfera_server.audit.trust import NO_KEYS
+from ainfera_server.audit.evidence import verifying
+from ainfera_server.audit.evidence.exhibits import NotAnExhibit
+from ainfera_server.audit.evidence.trust import NO_KEYS
 from ainfera_server.dashboard import rendering
 from tests import lived_server
 from tests.audit import evidence, mutations

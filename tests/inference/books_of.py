@@ -82,14 +82,16 @@ RULES: dict[str, str] = {
         " having coalesce(sum(t.amount_held), 0) <> a.debits_pending"
     ),
     "a window has what its transfers say": (
-        f"select s.scope, s.scope_key, s.period, s.starts from spending s left join ({COUNTED}) c"  # noqa: S608
+        f"with counted as ({COUNTED})"  # noqa: S608
+        " select s.scope, s.scope_key, s.period, s.starts from spending s left join counted c"
         " using (scope, scope_key, period, starts)"
         " group by s.scope, s.scope_key, s.period, s.starts, s.posted, s.pending"
         " having coalesce(sum(c.posted), 0) <> s.posted"
         " or coalesce(sum(c.pending), 0) <> s.pending"
     ),
     "whatever was counted has its windows": (
-        f"select c.* from ({COUNTED}) c left join spending s"  # noqa: S608
+        f"with counted as ({COUNTED})"  # noqa: S608
+        " select c.* from counted c left join spending s"
         " using (scope, scope_key, period, starts) where s.scope is null"
     ),
     "no cap is broken": "select scope_key from spending where posted + pending > cap",

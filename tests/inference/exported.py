@@ -7,10 +7,11 @@ from fastapi.responses import Response, StreamingResponse
 from ainfera_server.accounts.api_keys import KeyId
 from ainfera_server.accounts.callers import Principal
 from ainfera_server.api import exports
-from ainfera_server.audit import log as public_log
-from ainfera_server.audit import notes, sequencer, verifying
-from ainfera_server.audit.findings import Report
-from ainfera_server.audit.trust import Keys
+from ainfera_server.audit.evidence import verifying
+from ainfera_server.audit.evidence.findings import Report
+from ainfera_server.audit.evidence.trust import Keys
+from ainfera_server.audit.public_log import log as public_log
+from ainfera_server.audit.public_log import notes, sequencer
 from ainfera_server.gateway import Gateway
 from tests.inference.callers import Caller
 

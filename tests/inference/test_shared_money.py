@@ -77,10 +77,10 @@ async def test_a_subagent_stands_where_it_first_said_and_cannot_leave_by_naming_
 
     assert look(
         "select subagents, count(*) as calls from transfers where subagents is not null"
-        " group by subagents order by subagents"
+        ' group by subagents order by subagents collate "C"'
     ) == [
-        {"subagents": '["s","n"]', "calls": 1},
         {"subagents": '["s","n","up"]', "calls": 3},
+        {"subagents": '["s","n"]', "calls": 1},
         {"subagents": '["s","up"]', "calls": 1},
     ]
     assert books_of.violations(look) == []

@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from ainfera_server.api import answers, audit, openapi, vocabulary
 from ainfera_server.api.answers import Shown
 from ainfera_server.api.given import Opened
-from ainfera_server.audit import log_store, notes
-from ainfera_server.audit.log_store import Identity
+from ainfera_server.audit.public_log import log_store, notes
+from ainfera_server.audit.public_log.log_store import Identity
 from ainfera_server.errors import NotFound
 from ainfera_server.gateway import Gateway
 from ainfera_server.postgres import tenancy

@@ -17,9 +17,11 @@ from ainfera_server import identifiers
 from ainfera_server.accounts import absent
 from ainfera_server.api import audit, ids
 from ainfera_server.api.given import Caller, Opened
-from ainfera_server.audit import exhibits, exporting, log_store, merkle
+from ainfera_server.audit import exporting
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.chain import Head, Link
+from ainfera_server.audit.evidence import exhibits
+from ainfera_server.audit.public_log import log_store, merkle
 from ainfera_server.audit.store import KeptReceipt
 from ainfera_server.errors import NotFound
 from ainfera_server.gateway import Gateway

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 
 from ainfera_server.api import answers
 from ainfera_server.api.given import Opened
-from ainfera_server.audit import log_store, merkle, tiles, witnesses
-from ainfera_server.audit.log_store import Stored
-from ainfera_server.audit.notes import NOTE_BYTES_MAX, NotACheckpoint
-from ainfera_server.audit.witnesses import NoSuchCheckpoint
+from ainfera_server.audit.public_log import log_store, merkle, tiles, witnesses
+from ainfera_server.audit.public_log.log_store import Stored
+from ainfera_server.audit.public_log.notes import NOTE_BYTES_MAX, NotACheckpoint
+from ainfera_server.audit.public_log.witnesses import NoSuchCheckpoint
 from ainfera_server.errors import Invalid, NotFound
 from ainfera_server.postgres import pool as pools
 from ainfera_server.postgres import tenancy

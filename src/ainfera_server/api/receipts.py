@@ -12,12 +12,14 @@ from ainfera_server import identifiers
 from ainfera_server.accounts import absent
 from ainfera_server.api import audit, ids
 from ainfera_server.api.given import Caller, Opened
-from ainfera_server.audit import exhibits, exporting, log_store
+from ainfera_server.audit import exporting
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.chain import Link
 from ainfera_server.audit.events import EventType
-from ainfera_server.audit.exhibits import DecisionTexts
-from ainfera_server.audit.log import InclusionProof
+from ainfera_server.audit.evidence import exhibits
+from ainfera_server.audit.evidence.exhibits import DecisionTexts
+from ainfera_server.audit.public_log import log_store
+from ainfera_server.audit.public_log.log import InclusionProof
 from ainfera_server.conversation import Json
 from ainfera_server.gateway import Gateway
 from ainfera_server.identifiers import AgentId

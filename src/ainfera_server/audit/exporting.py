@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from ainfera_server.audit import chain, decision_checks, events, exhibits, signing
+from ainfera_server.audit import chain, events, signing
 from ainfera_server.audit.chain import Head, Link
-from ainfera_server.audit.exhibits import DecisionTexts, PublicKey, SignedEvent, SignedText
-from ainfera_server.audit.log import InclusionProof
+from ainfera_server.audit.evidence import decision_checks, exhibits
+from ainfera_server.audit.evidence.exhibits import DecisionTexts, PublicKey, SignedEvent, SignedText
+from ainfera_server.audit.public_log.log import InclusionProof
 from ainfera_server.audit.signing import Signer
 from ainfera_server.audit.store import KeptDecision
 from ainfera_server.conversation import Json

@@ -15,7 +15,7 @@ from ainfera_server import identifiers
 from ainfera_server.audit import chain, signing
 from ainfera_server.audit.chain import Head, Link, Verdict
 from ainfera_server.audit.events import Event
-from ainfera_server.audit.exhibits import SignedText
+from ainfera_server.audit.evidence.exhibits import SignedText
 from ainfera_server.audit.signing import Signer
 from ainfera_server.identifiers import AgentId, Cell, EventId, TenantId
 from ainfera_server.postgres import queries

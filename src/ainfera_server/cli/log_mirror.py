@@ -8,11 +8,16 @@ from urllib.parse import SplitResult, urlsplit
 
 import orjson
 
-from ainfera_server.audit import checkpoint_file, merkle, notes
-from ainfera_server.audit import log as public_log
-from ainfera_server.audit.checkpoint_file import NotACheckpointFile
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import Checkpoint, NotACheckpoint, NotAVerifierKey, SignedCheckpoint
+from ainfera_server.audit.public_log import checkpoint_file, merkle, notes
+from ainfera_server.audit.public_log import log as public_log
+from ainfera_server.audit.public_log.checkpoint_file import NotACheckpointFile
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import (
+    Checkpoint,
+    NotACheckpoint,
+    NotAVerifierKey,
+    SignedCheckpoint,
+)
 from ainfera_server.cli.failures import NOT_VERIFIED, WRONG_USAGE, Failure
 
 CHECKPOINTS = "checkpoints"

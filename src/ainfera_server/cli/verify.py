@@ -8,8 +8,8 @@ import click
 from ainfera_server.cli import options
 
 if TYPE_CHECKING:
-    from ainfera_server.audit.findings import Check, Report
-    from ainfera_server.audit.trust import Keys
+    from ainfera_server.audit.evidence.findings import Check, Report
+    from ainfera_server.audit.evidence.trust import Keys
 
 READABLE = click.Path(path_type=Path)
 
@@ -39,10 +39,10 @@ def verify(file: Path, keys: tuple[str, ...], log_file: Path | None, *, as_json:
     GET /v1/log/export. One line for each check; exit code 4 when something does not hold, and 2
     when the file is none of these.
     """
-    from ainfera_server.audit import trust, verifying
-    from ainfera_server.audit.exhibits import NotAnExhibit
-    from ainfera_server.audit.trust import NotKeys
-    from ainfera_server.audit.verifying import WrongKind
+    from ainfera_server.audit.evidence import trust, verifying
+    from ainfera_server.audit.evidence.exhibits import NotAnExhibit
+    from ainfera_server.audit.evidence.trust import NotKeys
+    from ainfera_server.audit.evidence.verifying import WrongKind
 
     try:
         brought: Keys = trust.read([_key(one) for one in keys])

@@ -5,8 +5,8 @@ from itertools import islice
 from typing import cast
 from uuid import UUID
 
-from ainfera_server.audit import log, merkle, notes, tiles
-from ainfera_server.audit.notes import Checkpoint, NotACheckpoint, NotAVerifierKey
+from ainfera_server.audit.public_log import log, merkle, notes, tiles
+from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint, NotAVerifierKey
 from ainfera_server.identifiers import AgentId
 from ainfera_server.selfcheck import verdicts
 from ainfera_server.selfcheck.reading import Reader

@@ -7,7 +7,7 @@ from ainfera_server import identifiers, money
 from ainfera_server.accounts import absent, card_store, shown_cards
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.accounts.store import Agent, Tenant
-from ainfera_server.audit import events, log_store
+from ainfera_server.audit import events
 from ainfera_server.audit import store as audit_store
 from ainfera_server.audit.annex_iv import (
     Checkpoint,
@@ -19,6 +19,7 @@ from ainfera_server.audit.annex_iv import (
     Use,
     Uses,
 )
+from ainfera_server.audit.public_log import log_store
 from ainfera_server.contents import store as contents_store
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId, Cell

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from ainfera_server.audit import chain_checks, cost_checks
-from ainfera_server.audit.chain_checks import Checker, Facts
-from ainfera_server.audit.exhibits import SignedText
-from ainfera_server.audit.findings import Fault
+from ainfera_server.audit.evidence import chain_checks, cost_checks
+from ainfera_server.audit.evidence.chain_checks import Checker, Facts
+from ainfera_server.audit.evidence.exhibits import SignedText
+from ainfera_server.audit.evidence.findings import Fault
 from ainfera_server.conversation import Json
 
 FIRST_SCHEMA = "ainfera.receipt/1"

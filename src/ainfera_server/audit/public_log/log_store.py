@@ -6,10 +6,10 @@ Proofs are made of tiles, so one costs the same whatever the log's size.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ainfera_server.audit import log, merkle, tiles
-from ainfera_server.audit.log import InclusionProof
-from ainfera_server.audit.merkle import HashOf, Node
-from ainfera_server.audit.tiles import Piece, Tile
+from ainfera_server.audit.public_log import log, merkle, tiles
+from ainfera_server.audit.public_log.log import InclusionProof
+from ainfera_server.audit.public_log.merkle import HashOf, Node
+from ainfera_server.audit.public_log.tiles import Piece, Tile
 from ainfera_server.identifiers import AgentId
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row

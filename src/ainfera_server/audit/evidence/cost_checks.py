@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import cast
 
 from ainfera_server import money
-from ainfera_server.audit.findings import Fault
+from ainfera_server.audit.evidence.findings import Fault
 from ainfera_server.conversation import Json
 from ainfera_server.money import NotAnAmount, UsdMicros
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ainfera_server.audit import merkle
-from ainfera_server.audit.merkle import HASH_BYTES, Node
+from ainfera_server.audit.public_log import merkle
+from ainfera_server.audit.public_log.merkle import HASH_BYTES, Node
 
 WIDTH = 256
 HEIGHT = 8

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from ainfera_server.audit import log_store, merkle, notes
-from ainfera_server.audit.log_store import Stored
-from ainfera_server.audit.notes import Cosignature, NotACheckpoint, VerifierKey
+from ainfera_server.audit.public_log import log_store, merkle, notes
+from ainfera_server.audit.public_log.log_store import Stored
+from ainfera_server.audit.public_log.notes import Cosignature, NotACheckpoint, VerifierKey
 from ainfera_server.postgres import pool as pools
 from ainfera_server.postgres.pool import Connection, Pool
 from ainfera_server.providers.transport import Answer, NotReached, Transport

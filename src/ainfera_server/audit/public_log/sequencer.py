@@ -6,12 +6,12 @@ never signs what does not continue the checkpoint that was signed last.
 
 from dataclasses import dataclass
 
-from ainfera_server.audit import log_store, merkle, notes, tiles
-from ainfera_server.audit.log_store import Identity, LogIsBroken, Reach, Stored
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import Checkpoint, NotACheckpoint
+from ainfera_server.audit.public_log import log_store, merkle, notes, tiles
+from ainfera_server.audit.public_log.log_store import Identity, LogIsBroken, Reach, Stored
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint
+from ainfera_server.audit.public_log.tiles import Fringe, Growth
 from ainfera_server.audit.signing import Signer
-from ainfera_server.audit.tiles import Fringe, Growth
 from ainfera_server.postgres import pool as pools
 from ainfera_server.postgres.pool import Connection, Pool
 

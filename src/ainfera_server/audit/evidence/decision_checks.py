@@ -2,10 +2,10 @@
 
 import hashlib
 
-from ainfera_server.audit import chain_checks
-from ainfera_server.audit.chain_checks import Facts
-from ainfera_server.audit.exhibits import DecisionTexts
-from ainfera_server.audit.findings import Fault, Open
+from ainfera_server.audit.evidence import chain_checks
+from ainfera_server.audit.evidence.chain_checks import Facts
+from ainfera_server.audit.evidence.exhibits import DecisionTexts
+from ainfera_server.audit.evidence.findings import Fault, Open
 from ainfera_server.routing import decide
 from ainfera_server.routing import decision as decisions
 from ainfera_server.routing import snapshot as snapshots

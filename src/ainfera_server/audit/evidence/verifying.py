@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ainfera_server.audit import (
+from ainfera_server.audit.evidence import (
     chain_checks,
     document_checks,
     exhibits,
@@ -16,17 +16,17 @@ from ainfera_server.audit import (
     receipt_checks,
     trust,
 )
-from ainfera_server.audit.chain_checks import Checker, Facts
-from ainfera_server.audit.exhibits import (
+from ainfera_server.audit.evidence.chain_checks import Checker, Facts
+from ainfera_server.audit.evidence.exhibits import (
     AnyExhibit,
     BrokenExhibit,
     ChainExport,
     LogExport,
     ReceiptDocument,
 )
-from ainfera_server.audit.findings import Check, Fault, Open, Report, State
-from ainfera_server.audit.notes import SignedCheckpoint
-from ainfera_server.audit.trust import NO_KEYS, Keys
+from ainfera_server.audit.evidence.findings import Check, Fault, Open, Report, State
+from ainfera_server.audit.evidence.trust import NO_KEYS, Keys
+from ainfera_server.audit.public_log.notes import SignedCheckpoint
 
 INDEX = re.compile(r"\[(\d+)\]")
 

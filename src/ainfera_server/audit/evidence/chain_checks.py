@@ -7,18 +7,20 @@ from uuid import UUID
 import msgspec
 
 from ainfera_server import identifiers
-from ainfera_server.audit import chain, exhibits, log, trust
-from ainfera_server.audit.exhibits import (
+from ainfera_server.audit import chain
+from ainfera_server.audit.evidence import exhibits, trust
+from ainfera_server.audit.evidence.exhibits import (
     ChainExport,
     Inclusion,
     NotAnExhibit,
     SignedEvent,
     SignedText,
 )
-from ainfera_server.audit.findings import Fault, Open
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import NotACheckpoint
-from ainfera_server.audit.trust import Keys
+from ainfera_server.audit.evidence.findings import Fault, Open
+from ainfera_server.audit.evidence.trust import Keys
+from ainfera_server.audit.public_log import log
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import NotACheckpoint
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId
 

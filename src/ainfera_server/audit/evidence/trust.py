@@ -8,10 +8,11 @@ from typing import cast
 
 import orjson
 
-from ainfera_server.audit import notes, signing
-from ainfera_server.audit.exhibits import PublicKey
-from ainfera_server.audit.findings import Fault
-from ainfera_server.audit.notes import NotAVerifierKey
+from ainfera_server.audit import signing
+from ainfera_server.audit.evidence.exhibits import PublicKey
+from ainfera_server.audit.evidence.findings import Fault
+from ainfera_server.audit.public_log import notes
+from ainfera_server.audit.public_log.notes import NotAVerifierKey
 from ainfera_server.audit.signing import NotAPublicKey
 
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----[^-]{1,4096}-----END PUBLIC KEY-----\n?")

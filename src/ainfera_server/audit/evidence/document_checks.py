@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from ainfera_server import money
-from ainfera_server.audit import chain_checks, cost_checks, decision_checks, receipt_checks
-from ainfera_server.audit.chain_checks import Checker, Facts
-from ainfera_server.audit.exhibits import ChainExport, DecisionTexts, ReceiptDocument
-from ainfera_server.audit.findings import Fault, Open
+from ainfera_server.audit.evidence import chain_checks, cost_checks, decision_checks, receipt_checks
+from ainfera_server.audit.evidence.chain_checks import Checker, Facts
+from ainfera_server.audit.evidence.exhibits import ChainExport, DecisionTexts, ReceiptDocument
+from ainfera_server.audit.evidence.findings import Fault, Open
 from ainfera_server.conversation import Json
 from ainfera_server.money import NotAnAmount
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
-from ainfera_server.audit import merkle, notes
-from ainfera_server.audit.merkle import NotAProof
-from ainfera_server.audit.notes import SignedCheckpoint
+from ainfera_server.audit.public_log import merkle, notes
+from ainfera_server.audit.public_log.merkle import NotAProof
+from ainfera_server.audit.public_log.notes import SignedCheckpoint
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId
 

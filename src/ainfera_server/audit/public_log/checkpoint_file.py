@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from ainfera_server.audit import notes
+from ainfera_server.audit.public_log import notes
 
 SIGNATURE_MARK = notes.SIGNATURE_MARK.encode()
 TAIL_BYTES = 2 * notes.NOTE_BYTES_MAX

@@ -4,11 +4,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from ainfera_server.audit import merkle, notes
-from ainfera_server.audit.exhibits import ChainExport, LogExport
-from ainfera_server.audit.findings import Fault
-from ainfera_server.audit.notes import NotACheckpoint, SignedCheckpoint
-from ainfera_server.audit.trust import Keys
+from ainfera_server.audit.evidence.exhibits import ChainExport, LogExport
+from ainfera_server.audit.evidence.findings import Fault
+from ainfera_server.audit.evidence.trust import Keys
+from ainfera_server.audit.public_log import merkle, notes
+from ainfera_server.audit.public_log.notes import NotACheckpoint, SignedCheckpoint
 
 ENTRY = re.compile(
     r'\{"agent":"([0-9a-f]{64})","event_hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,18})\}',

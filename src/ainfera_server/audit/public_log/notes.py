@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ainfera_server.audit import merkle
+from ainfera_server.audit.public_log import merkle
 from ainfera_server.audit.signing import Signer
 
 ED25519 = 0x01
