@@ -103,6 +103,7 @@ def routes_page() -> str:
         f"Browsers, which sign in at `{dashboard.SIGN_IN}`. Its pages are {pages}; each with"
         f" `{dashboard.TWIN}` behind it is the same as JSON."
     )
+    verifier = "Whoever has a receipt, a chain or a log as a file: the page checks it, offline."
     tools = "MCP clients, over streamable HTTP without sessions; with the extra `mcp`."
     return page(
         "Routes",
@@ -117,7 +118,11 @@ def routes_page() -> str:
         "## Beside the API",
         table(
             ("path", "who", "is for"),
-            [("`/dashboard`", "key", browsers), ("`POST /mcp`", "key", tools)],
+            [
+                ("`/dashboard`", "key", browsers),
+                ("`/dashboard/verify`", "public", verifier),
+                ("`POST /mcp`", "key", tools),
+            ],
         ),
     )
 
@@ -227,7 +232,7 @@ def default_of(field: str | None) -> str:
     if field is None:
         return ""
     match getattr(Settings(), field):
-        case None:
+        case None | ():
             return ""
         case bool(is_on):
             return str(int(is_on))
@@ -263,6 +268,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 EVERYWHERE = "everywhere"
 INFERENCE = "inference"
 ANSWERS = "answers"
+ENDINGS = "answers, and errors that have one"
 
 REQUEST_HEADERS = (
     ("`authorization`", EVERYWHERE, "`Bearer` and an API key."),
@@ -278,12 +284,31 @@ REQUEST_HEADERS = (
     ),
     (
         "`idempotency-key`",
-        INFERENCE,
+        "inference, `/v1/wallets/topup`, `/v1/wallets/move`",
         "1 to 255 printable characters. The same key again gives the first answer, paid for once.",
     ),
     (
+        "`x-ainfera-session-id`, `x-claude-code-session-id`",
+        INFERENCE,
+        (
+            "Which session the call belongs to, for caps on it; ours goes before Claude Code's,"
+            " here and below. 1 to 128 printable ASCII characters; any other value is as if it"
+            " were not sent."
+        ),
+    ),
+    (
+        "`x-ainfera-agent-id`, `x-claude-code-agent-id`",
+        INFERENCE,
+        "Which agent of the session asks; left out by the one at the top.",
+    ),
+    (
+        "`x-ainfera-parent-agent-id`, `x-claude-code-parent-agent-id`",
+        INFERENCE,
+        "Which agent of the session started that one.",
+    ),
+    (
         "`anthropic-*`",
-        "`/v1/messages`",
+        "`/v1/messages`, `/v1/messages/count_tokens`",
         "Go to Anthropic as they came when a model of theirs answers; nowhere else.",
     ),
     (
@@ -304,11 +329,11 @@ RESPONSE_HEADERS = (
     ("`request-id`, `x-request-id`", EVERYWHERE, "The same id in both; our logs know it."),
     ("`x-ainfera-model`", ANSWERS, "The offer that answered."),
     ("`x-ainfera-provider`", ANSWERS, "Its provider."),
-    ("`x-ainfera-inference-id`", ANSWERS, "For `GET /v1/inferences/{inference_id}`."),
-    ("`x-ainfera-receipt-id`", ANSWERS, "For `GET /v1/receipts/{receipt_id}`, once it has ended."),
+    ("`x-ainfera-inference-id`", ENDINGS, "For `GET /v1/inferences/{inference_id}`."),
+    ("`x-ainfera-receipt-id`", ENDINGS, "For `GET /v1/receipts/{receipt_id}`, once it has ended."),
     (
         "`x-ainfera-decision-id`",
-        "routed answers",
+        "routed answers, and errors after a decision",
         "For `GET /v1/inferences/{inference_id}/decision`, which takes it too.",
     ),
     ("`x-ainfera-rule-fired`", "routed answers", "The rule that made the decision."),
@@ -321,8 +346,17 @@ RESPONSE_HEADERS = (
     ("`x-ainfera-audit-url`", ANSWERS, "The agent's audit chain."),
     (
         "`x-ainfera-content-salt`",
-        ANSWERS,
-        "With it the hashes on the receipt can be checked against the words; it is not kept.",
+        ENDINGS,
+        (
+            "With it the hashes on the receipt can be checked against the words. It is kept,"
+            " encrypted, where the tenant keeps its words, for as long as they are, and for a day"
+            " beside the answer of a call with `idempotency-key`; else only you have it."
+        ),
+    ),
+    (
+        "`x-ainfera-token-count`",
+        "`/v1/messages/count_tokens`",
+        "Who counted: `provider`, or `estimate` where nobody but us could.",
     ),
     ("`x-ainfera-stream-mode`", "streams", "`native`: nothing waits for the end of the answer."),
     ("`x-ainfera-tools-dropped`", ANSWERS, "`false`: a request with tools is never stripped."),

@@ -44,14 +44,20 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "tenants-are-strangers": (
             "Another tenant's things cannot be told from things that do not exist."
         ),
+        "cards-rotate": (
+            "An agent's key can be replaced; cards of the key before count until the overlap ends,"
+            " and recorded events still verify."
+        ),
         # Answering
         "vendor-clients-work": (
             "The published clients `ainfera`, `openai` and `anthropic` work unchanged: plain,"
             " streamed, with tools, and in their errors."
         ),
         "routes-agree": (
-            "The three inference routes give the same decision, price and capture for the same"
-            " request."
+            "The inference routes give the same decision, price and capture for the same request."
+        ),
+        "tokens-are-counted-for-free": (
+            "Tokens are counted before a call for nothing, and an estimate says that it is one."
         ),
         "first-token-leaves-at-once": "A stream is relayed as it comes; nothing waits for its end.",
         "body-travels-unchanged": (
@@ -96,8 +102,23 @@ PROMISES: Mapping[str, str] = MappingProxyType(
             " whatever happens at the same time."
         ),
         "no-free-or-double-charge": (
-            "An answer that was delivered is charged exactly once, at most what was held; a"
-            " refusal costs nothing."
+            "An answer that was delivered is charged exactly once, at most what was held"
+            " unless its owner allows more; a refusal costs nothing."
+        ),
+        "every-class-at-its-own-price": (
+            "Cache reads and writes, reasoning and searches are charged at their own prices and"
+            " rounded once."
+        ),
+        "uncountable-is-estimated": (
+            "A count that cannot be is thrown away; the answer is delivered, estimated by its"
+            " length, and says so."
+        ),
+        "owner-limits-hold": (
+            "A model or provider that the owner does not allow never answers, and no routed request"
+            " goes below the owner's floor of quality."
+        ),
+        "a-runaway-subagent-stops-alone": (
+            "A sub-agent that reaches its cap stops without stopping the agent above it."
         ),
         "no-stuck-hold": "After a crash every hold is settled, released or expired.",
         "retries-are-safe": (
@@ -105,6 +126,10 @@ PROMISES: Mapping[str, str] = MappingProxyType(
             " body it is refused."
         ),
         "money-first": "When the store is down, a call is refused rather than served uncounted.",
+        "acknowledged-survives": (
+            "What a caller was told survives the death of the server or of its database at any"
+            " moment."
+        ),
         # The record
         "changes-and-events-commit-together": (
             "A change and its audit event are stored together or not at all."
@@ -116,6 +141,24 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "receipts-verify-without-us": (
             "A receipt is signed, and can be verified with nothing but our published key."
         ),
+        "every-ending-has-a-receipt": (
+            "Whether a call is answered, fails, expires or is refused, one signed receipt says so"
+            " and what it cost."
+        ),
+        "evidence-travels": (
+            "A receipt, a chain or the whole log is one file that anybody can check offline, and"
+            " the first bad record is named."
+        ),
+        "two-verifiers-agree": (
+            "The browser's verifier and the command name the same first record that does not hold."
+        ),
+        "annex-iv-readable": (
+            "An agent's record exports as JSON and as a page that asks for nothing."
+        ),
+        "promises-can-be-checked": (
+            "One command checks every promise that the database can show, changes nothing, and"
+            " names what does not hold."
+        ),
         "two-durable-writes": (
             "An inference that its first offer answers takes two durable writes, however many rows"
             " they hold."
@@ -123,6 +166,32 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "tables-can-be-spread": (
             "Every table's key leads with the column by which a distributed PostgreSQL would"
             " spread it."
+        ),
+        # The public log
+        "log-only-grows": (
+            "The public log is never signed unless it continues what was signed before."
+        ),
+        "log-proofs-hold": (
+            "Anybody can prove with other projects' tools that an event is in the public log."
+        ),
+        "log-is-rebuilt": (
+            "The public log can be made again from its events, the same to the byte."
+        ),
+        "witnesses-are-heard": (
+            "A known witness's cosignature is checked, kept and served with its checkpoint."
+        ),
+        "forks-are-found": ("A mirror of the log finds a fork or a cut and ends with exit code 4."),
+        # Kept words
+        "nothing-is-kept-unasked": (
+            "Prompts and answers are kept only for a tenant that asks for it, encrypted, and for"
+            " the time it chose."
+        ),
+        "kept-words-match-the-receipt": (
+            "What is kept is byte for byte what was sent, and matches the receipt's hashes."
+        ),
+        "deleted-content-cannot-be-read": (
+            "Deleting a tenant's key makes all its kept words unreadable, and the record stays"
+            " whole."
         ),
         # Errors
         "errors-speak-the-callers-dialect": (

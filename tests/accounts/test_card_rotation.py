@@ -28,6 +28,7 @@ from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from tests.accounts import newcomer
 from tests.conftest import Look
+from tests.promises import proves
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
@@ -73,6 +74,7 @@ async def test_another_card_is_under_the_same_key(pools: Pools) -> None:
         assert (found.reason, found.standing) == (None, "current")
 
 
+@proves("cards-rotate")
 async def test_cards_of_the_key_before_count_until_the_overlap_ends(pools: Pools) -> None:
     new = await newcomer.signed_up(pools, Signup(agent_handle="scout"))
     after = await rotated(pools, new)
@@ -125,6 +127,7 @@ async def test_the_agent_shows_and_signs_with_its_new_key_only(pools: Pools, loo
         sealing.unseal(kept[0]["sealed"], key=b"k" * 32, purpose=b"something else")
 
 
+@proves("cards-rotate")
 async def test_the_chain_says_which_key_followed_which_and_older_events_hold(
     pools: Pools,
 ) -> None:

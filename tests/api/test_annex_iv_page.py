@@ -12,6 +12,7 @@ from ainfera_server.audit import annex_iv
 from ainfera_server.audit.chain import GENESIS, Verdict
 from tests.audit import auditors_records, test_chain
 from tests.audit.auditors_records import MOMENT
+from tests.promises import proves
 from tests.running_server import RunningServer, json_of
 
 CANARY = "<script src=//evil.example>alert(1)</script>'\"&{{ 7 * 7 }}<img onerror=x>"
@@ -51,6 +52,7 @@ def test_no_word_of_the_record_becomes_a_part_of_the_page() -> None:
     assert tags.findall(page) == tags.findall(clean)
 
 
+@proves("annex-iv-readable")
 def test_the_page_asks_for_nothing_and_allows_only_its_own_style() -> None:
     page = annex_iv_page.rendered(document())
     style = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -83,6 +85,7 @@ def test_a_newcomers_report_can_be_written_too() -> None:
     assert "no signed checkpoint" in page
 
 
+@proves("annex-iv-readable")
 def test_the_report_is_served_to_whoever_asks_for_html(server: RunningServer) -> None:
     question = {"role": "user", "content": "Hello."}
     asked = {"model": "ainfera-inference", "messages": [question], "max_tokens": 20}

@@ -8,6 +8,7 @@ from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import KeySet
 
 from tests.api.worlds import NOBODYS_ID
+from tests.promises import proves
 from tests.running_server import RunningServer, json_of
 
 WEEK_S = 7 * 24 * 3600
@@ -30,6 +31,7 @@ VALID = {"valid": True, "status": "valid", "reason": None}
 EXPIRED = {"valid": False, "status": "invalid", "reason": "expired_key", "key_status": "expired"}
 
 
+@proves("cards-rotate")
 def test_a_rotated_card_counts_and_the_one_before_beside_it(server: RunningServer) -> None:
     before = card_of(server)
     after = rotate(server)

@@ -37,7 +37,12 @@ def faults(report: Report) -> list[str]:
     ]
 
 
-@proves("receipts-verify-without-us", "decisions-can-be-made-again")
+@proves(
+    "receipts-verify-without-us",
+    "decisions-can-be-made-again",
+    "every-ending-has-a-receipt",
+    "evidence-travels",
+)
 def test_every_ending_leaves_a_receipt_that_holds_offline(lived: RunningServer, look: Look) -> None:
     keys = published_keys(lived)
     rows = look("select receipt_id, body from receipts")
@@ -63,7 +68,7 @@ def test_every_ending_leaves_a_receipt_that_holds_offline(lived: RunningServer, 
     }
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "evidence-travels")
 def test_the_chain_of_an_agent_holds_offline_with_every_receipt_and_decision(
     lived: RunningServer,
 ) -> None:
@@ -79,7 +84,7 @@ def test_the_chain_of_an_agent_holds_offline_with_every_receipt_and_decision(
     assert faults(verifying.verify(lived_server.export(lived, ""), brought=keys)) == []
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "evidence-travels")
 def test_the_whole_log_holds_offline_and_counts_every_chain(lived: RunningServer) -> None:
     log = lived_server.log_export(lived)
     keys = published_keys(lived)

@@ -13,7 +13,8 @@ from ainfera_server.audit.public_log.notes import Checkpoint
 from ainfera_server.postgres import pool
 from ainfera_server.settings import Settings
 from tests import running_server
-from tests.audit import cosigning, logs
+from tests.audit.public_log import cosigning, logs
+from tests.promises import proves
 from tests.running_server import RunningServer, json_of
 
 WITNESS = cosigning.Signing(name="witness.example/w1", seed=b"w" * 32)
@@ -157,6 +158,7 @@ def test_what_cannot_be_proved_is_refused(published: PublishedLog, path: str, st
     assert published.get(path, status=status).json()["error"]
 
 
+@proves("witnesses-are-heard")
 def test_a_cosignature_is_taken_and_served_under_its_checkpoint(published: PublishedLog) -> None:
     old = SIZE - 100
     note = published.get(f"/checkpoint/{old}").text

@@ -51,6 +51,7 @@ def octets(body: dict[str, str | None]) -> bytes:
     return body["text"].encode()
 
 
+@proves("nothing-is-kept-unasked")
 def test_nothing_is_kept_unless_the_tenant_says_so(server: RunningServer, look: Look) -> None:
     path = f"/v1/tenants/{server.agent.tenant_id}/retention"
     assert json_of(server.get(path)) == {
@@ -67,6 +68,7 @@ def test_nothing_is_kept_unless_the_tenant_says_so(server: RunningServer, look: 
     assert server.get(content_path(answer)).status_code == 404
 
 
+@proves("kept-words-match-the-receipt")
 def test_what_is_kept_is_what_was_sent_and_matches_the_hashes_on_the_receipt(
     server: RunningServer, scripted_provider: ScriptedProvider
 ) -> None:
@@ -92,6 +94,7 @@ def test_what_is_kept_is_what_was_sent_and_matches_the_hashes_on_the_receipt(
         assert hashlib.sha256(salt + answer.content).hexdigest() == receipt["response_hash"]
 
 
+@proves("nothing-is-kept-unasked")
 def test_for_how_long_something_is_kept_is_what_was_chosen_when_it_was_asked(
     server: RunningServer, look: Look
 ) -> None:
@@ -107,6 +110,7 @@ def test_for_how_long_something_is_kept_is_what_was_chosen_when_it_was_asked(
     assert kept == [{"days": 7}, {"days": 365}]
 
 
+@proves("nothing-is-kept-unasked")
 def test_whoever_wants_nothing_kept_any_more_is_heard_at_once(
     server: RunningServer, look: Look
 ) -> None:
@@ -169,6 +173,7 @@ def test_one_content_is_deleted_for_good_and_the_chain_says_so_without_a_word(
     assert json_of(server.get(f"/v1/audit/{server.agent.agent_id}/verify"))["valid"] is True
 
 
+@proves("deleted-content-cannot-be-read")
 def test_everything_is_deleted_with_its_key_and_the_record_stays_whole(
     server: RunningServer, look: Look
 ) -> None:

@@ -117,6 +117,7 @@ def test_seventeen_tokens_in_and_six_out_cost_forty_seven_millionths() -> None:
     assert money.usd(pricing.cost(Usage(input_tokens=17, output_tokens=6), HAIKU)) == "0.000047"
 
 
+@proves("every-class-at-its-own-price")
 def test_every_class_of_tokens_has_its_own_price() -> None:
     usage = Usage(
         input_tokens=1_000_000,
@@ -133,6 +134,7 @@ def test_reasoning_is_part_of_the_output_and_charged_once() -> None:
     assert pricing.cost(usage, HAIKU) == 5_000
 
 
+@proves("every-class-at-its-own-price")
 def test_reasoning_with_a_price_of_its_own_is_taken_out_of_the_output() -> None:
     # 100 tokens at 8 and 900 at 3 dollars a million: 800 + 2,700 millionths.
     assert pricing.cost(Usage(output_tokens=1_000, reasoning_tokens=900), THINKER) == 3_500
@@ -140,6 +142,7 @@ def test_reasoning_with_a_price_of_its_own_is_taken_out_of_the_output() -> None:
     assert pricing.cost(Usage(output_tokens=1_000, reasoning_tokens=5_000), THINKER) == 3_000
 
 
+@proves("every-class-at-its-own-price")
 def test_a_search_of_the_web_costs_a_cent_beside_its_tokens() -> None:
     # 20,000 tokens in at 1 and 300 out at 5 dollars a million, 3 searches at 0.01 dollars:
     # 20,000 + 1,500 + 30,000 millionths.
@@ -155,6 +158,7 @@ def test_the_price_of_a_search_does_not_depend_on_the_length_of_the_prompt() -> 
     assert pricing.cost(Usage(input_tokens=300_000, web_searches=1), sold) == 1_210_000
 
 
+@proves("every-class-at-its-own-price")
 def test_every_class_at_once_is_rounded_once() -> None:
     prices = dataclasses.replace(HAIKU, reasoning=per_mtok("4"))
     usage = Usage(

@@ -14,7 +14,13 @@ CUT_AT_ONCE = 3
 SEED = 20
 
 
-@proves("no-overspend", "no-free-or-double-charge", "no-stuck-hold", "retries-are-safe")
+@proves(
+    "no-overspend",
+    "no-free-or-double-charge",
+    "no-stuck-hold",
+    "retries-are-safe",
+    "acknowledged-survives",
+)
 async def test_what_was_acknowledged_survives_the_death_of_the_database(tmp_path: Path) -> None:
     with embedded.running(tmp_path / "store", bin_dir=BIN_DIR) as server:
         migrate.upgrade(server.dsn)
@@ -32,7 +38,7 @@ async def test_what_was_acknowledged_survives_the_death_of_the_database(tmp_path
     assert aftermath.unanswered > 0, "callers noticed"
 
 
-@proves("no-free-or-double-charge", "no-stuck-hold")
+@proves("no-free-or-double-charge", "no-stuck-hold", "acknowledged-survives")
 async def test_what_was_acknowledged_survives_connections_that_are_cut_at_any_moment(
     migrated: NewDatabase, tmp_path: Path
 ) -> None:

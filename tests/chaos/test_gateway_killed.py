@@ -20,7 +20,13 @@ AT_EVERY_CHANGE = (
 KILLS_MIN = 200
 
 
-@proves("no-overspend", "no-free-or-double-charge", "no-stuck-hold", "retries-are-safe")
+@proves(
+    "no-overspend",
+    "no-free-or-double-charge",
+    "no-stuck-hold",
+    "retries-are-safe",
+    "acknowledged-survives",
+)
 async def test_a_gateway_killed_at_any_point_loses_nothing_and_leaves_nothing_open(
     migrated: NewDatabase, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cli import running_command
 from tests.cli.running_command import Started
 from tests.cli.test_commands import signed_up
+from tests.promises import proves
 
 
 def annex_iv(
@@ -17,6 +18,7 @@ def annex_iv(
     return running_command.run("audit", "annex-iv", *arguments, home=home, variables=folder)
 
 
+@proves("annex-iv-readable")
 def test_the_record_of_an_agent_is_printed_and_written_as_a_page(
     demo_server: Started, tmp_path: Path
 ) -> None:

@@ -16,8 +16,9 @@ from ainfera_server.audit.public_log import merkle, notes
 from ainfera_server.audit.public_log.notes import Checkpoint
 from ainfera_server.cli import git_folder, log_mirror
 from ainfera_server.cli.failures import FAILED, NOT_VERIFIED, WRONG_USAGE, Failure
-from tests.audit import logs
+from tests.audit.public_log import logs
 from tests.cli import running_command
+from tests.promises import proves
 from tests.tidy import tree
 
 GIT = shutil.which("git") or "git"
@@ -111,12 +112,14 @@ def test_each_new_checkpoint_is_kept_behind_the_last(served: ServedLog, tmp_path
     assert (folder / "verifier-key").read_text() == logs.VERIFIER_KEY + "\n"
 
 
+@proves("forks-are-found")
 def test_a_log_that_shrank_is_found(served: ServedLog, tmp_path: Path) -> None:
     mirror(served, tmp_path)
     del served.leaves[-1]
     require_refused(served, tmp_path, "shrank: it had 300 .* 299 now", exit_code=NOT_VERIFIED)
 
 
+@proves("forks-are-found")
 def test_a_log_that_forked_is_found(served: ServedLog, tmp_path: Path) -> None:
     mirror(served, tmp_path)
     served.leaves[7] = merkle.leaf_hash(b"rewritten")
@@ -164,6 +167,7 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
+@proves("forks-are-found")
 def test_the_command_commits_pushes_and_ends_with_4_when_the_log_forks(
     served: ServedLog, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from ainfera_server.selfcheck import checks
 from tests.cli import running_command
 from tests.cli.running_command import Started
 from tests.postgres_fixtures import BIN_DIR
+from tests.promises import proves
 
 PROMISES = len(checks.CHECKS)
 STARTED = "it was started for this check"
@@ -26,6 +27,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@proves("promises-can-be-checked")
 def test_beside_a_server_that_runs_every_promise_holds(
     demo_server: Started, tmp_path: Path
 ) -> None:
@@ -46,6 +48,7 @@ def test_a_database_that_does_not_run_is_started_for_the_check_and_that_is_said(
     assert not (stopped / "data" / "postgres" / "cluster" / "postmaster.pid").exists()
 
 
+@proves("promises-can-be-checked")
 def test_a_promise_that_does_not_hold_is_named_and_the_exit_code_is_four(stopped: Path) -> None:
     with embedded.running(stopped / "data", bin_dir=BIN_DIR) as server:
         dsn = server.dsn_as(user="postgres", database="ainfera")

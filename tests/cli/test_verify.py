@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from ainfera_server.cli import main
-from tests.audit import evidence, mutations
-from tests.audit.evidence import Document
+from tests.audit.evidence import evidence, mutations
+from tests.audit.evidence.evidence import Document
 from tests.cli import running_command
 from tests.promises import proves
 
@@ -83,6 +83,7 @@ def test_a_file_that_holds_says_so_check_by_check(verify: Verify, keys: str, kin
     assert "came from the file" not in "\n".join(said.lines)
 
 
+@proves("evidence-travels")
 def test_the_command_works_in_a_process_of_its_own_with_nothing_else_there(tmp_path: Path) -> None:
     file = tmp_path / "chain.json"
     file.write_bytes(orjson.dumps(FILES["chain"]))
@@ -93,7 +94,7 @@ def test_the_command_works_in_a_process_of_its_own_with_nothing_else_there(tmp_p
     assert sorted(tmp_path.iterdir()) == [file], "it writes nothing"
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "evidence-travels")
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
 def test_the_first_bad_record_is_named_with_the_reason_and_exit_code_4(
     verify: Verify, keys: str, *, as_json: bool

@@ -82,6 +82,7 @@ def test_a_whole_request_of_claude_code_is_counted_with_its_betas(
     assert asked.json == {name: value for name, value in body.items() if name not in left_out}
 
 
+@proves("tokens-are-counted-for-free")
 @pytest.mark.parametrize("model", [GPT, "ainfera-inference", "ainfera-auto", "nobody-knows-it"])
 def test_every_other_model_gets_an_estimate_that_says_so(
     server: RunningServer, scripted_provider: ScriptedProvider, model: str
@@ -126,7 +127,7 @@ def test_without_a_key_of_anthropics_there_is_an_estimate(
     assert scripted_provider.requests == []
 
 
-@proves("no-free-or-double-charge")
+@proves("no-free-or-double-charge", "tokens-are-counted-for-free")
 def test_counting_costs_nothing_and_leaves_no_trace_even_with_an_empty_wallet(
     server: RunningServer,
 ) -> None:

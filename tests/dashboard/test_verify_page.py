@@ -12,8 +12,8 @@ from ainfera_server.audit.evidence.exhibits import NotAnExhibit
 from ainfera_server.audit.evidence.trust import NO_KEYS
 from ainfera_server.dashboard import rendering
 from tests import lived_server
-from tests.audit import evidence, mutations
-from tests.audit.evidence import Document
+from tests.audit.evidence import evidence, mutations
+from tests.audit.evidence.evidence import Document
 from tests.conftest import Look
 from tests.dashboard import browsers_verifier
 from tests.dashboard.browsers_verifier import Case
@@ -98,7 +98,7 @@ def test_evidence_with_every_ending_in_it_holds_with_and_without_keys() -> None:
     assert set(reports[0]["fingerprints"]) == set(own)
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "two-verifiers-agree")
 def test_the_page_and_the_command_name_the_same_place_of_whatever_was_changed() -> None:
     lot = random.Random(20260504)  # noqa: S311 (not for secrets)
     documents = [one for length in LENGTHS for one in documents_of(length)]
@@ -119,7 +119,7 @@ def test_the_page_and_the_command_name_the_same_place_of_whatever_was_changed() 
     assert differing == []
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "two-verifiers-agree")
 def test_files_with_a_byte_changed_are_read_alike_by_the_page_and_the_command() -> None:
     lot = random.Random(20260505)  # noqa: S311 (not for secrets)
     originals = [orjson.dumps(one) for one in documents_of(8)]

@@ -72,6 +72,7 @@ def test_a_word_would_be_found_in_every_spelling(
     assert tables_with(look, TOLD, ASKED) == []
 
 
+@proves("nothing-is-kept-unasked")
 @pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "not kept"])
 async def test_no_word_is_ever_to_be_read_in_the_database_and_after_its_time_nothing_is_left(
     gateway: Gateway,
@@ -108,6 +109,7 @@ async def test_no_word_is_ever_to_be_read_in_the_database_and_after_its_time_not
     assert await books_of.chain_problems(gateway, caller.payer.agent_id) == []
 
 
+@proves("kept-words-match-the-receipt")
 @pytest.mark.parametrize("key", ["once", None], ids=["with a key", "without"])
 @pytest.mark.parametrize("how", ["it broke", "its caller left"])
 async def test_of_a_stream_that_broke_off_what_was_sent_is_kept_and_matches_its_hash(
@@ -221,6 +223,7 @@ async def test_a_deleted_key_leaves_no_trace_once_its_contents_are_gone(
     assert len(look("select * from content_keys")) == 1
 
 
+@proves("deleted-content-cannot-be-read")
 async def test_a_copy_of_the_contents_opens_with_nothing_that_is_left_after_the_key_is_gone(
     gateway: Gateway, look: Look
 ) -> None:

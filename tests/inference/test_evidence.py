@@ -38,7 +38,12 @@ TIME_IS_OVER = (
 )
 
 
-@proves("tampering-is-named", "receipts-verify-without-us", "no-free-or-double-charge")
+@proves(
+    "tampering-is-named",
+    "receipts-verify-without-us",
+    "no-free-or-double-charge",
+    "every-ending-has-a-receipt",
+)
 @pytest.mark.parametrize(
     "breaks", ["never", "before writing", "before the commit", "after the commit"]
 )
@@ -68,7 +73,7 @@ async def test_every_ending_leaves_one_receipt_in_a_chain_that_holds_wherever_a_
     assert books_of.violations(look) == []
 
 
-@proves("no-stuck-hold", "receipts-verify-without-us")
+@proves("no-stuck-hold", "receipts-verify-without-us", "every-ending-has-a-receipt")
 async def test_a_call_that_nobody_finished_leaves_a_receipt_that_holds(
     gateway: Gateway,
     scripted_provider: ScriptedProvider,

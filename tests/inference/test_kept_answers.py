@@ -15,7 +15,7 @@ from ainfera_server.accounts import actions as accounts_actions
 from ainfera_server.accounts import store as accounts_store
 from ainfera_server.errors import IdempotencyInProgress, InsufficientFunds
 from ainfera_server.gateway import Gateway
-from ainfera_server.inference import recover
+from ainfera_server.inference import idempotency, recover
 from ainfera_server.inference import store as inference_store
 from ainfera_server.inference.call import Call, WholeAnswer
 from ainfera_server.postgres import pool as pools
@@ -168,7 +168,7 @@ async def take_key_and_die(gateway: Gateway, call: Call) -> None:
             connection,
             scope=call.idempotency_scope,
             tenant_id=call.payer.tenant_id,
-            body_hash=hashlib.sha256(call.request.body).hexdigest(),
+            body_hash=idempotency.body_hash(gateway, call),
             lifetime_s=600,
         )
 

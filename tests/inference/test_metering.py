@@ -15,6 +15,7 @@ from ainfera_server.conversation import (
 )
 from ainfera_server.inference import metering
 from ainfera_server.inference.metering import Metered, Tally
+from tests.promises import proves
 
 ASKED = Request(
     dialect="anthropic_messages",
@@ -61,6 +62,7 @@ def test_the_providers_count_is_taken_as_it_is() -> None:
     assert of_stream(begun(BEGUN), WORDS, ended(COUNTED)) == theirs
 
 
+@proves("uncountable-is-estimated")
 def test_what_nobody_counted_is_estimated_by_its_length_and_says_so() -> None:
     # 42 characters at four a token are eleven tokens.
     estimate = Metered(usage=Usage(input_tokens=PROMPT, output_tokens=11), source="estimate")

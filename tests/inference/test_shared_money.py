@@ -35,7 +35,7 @@ CALLERS = 64
 AFFORDABLE = 5
 
 
-@proves("no-overspend")
+@proves("no-overspend", "a-runaway-subagent-stops-alone")
 async def test_a_subagent_that_runs_away_stops_and_the_one_above_it_goes_on(
     gateway: Gateway, scripted_provider: ScriptedProvider, look: Look
 ) -> None:

@@ -37,7 +37,7 @@ async def caller(gateway: Gateway) -> Caller:
     return await callers.signed_up(gateway)
 
 
-@proves("no-free-or-double-charge")
+@proves("no-free-or-double-charge", "uncountable-is-estimated")
 @pytest.mark.parametrize("streams", [True, False], ids=["streamed", "plain"])
 async def test_whatever_usage_is_reported_the_charge_is_between_nothing_and_the_hold(
     gateway: Gateway,

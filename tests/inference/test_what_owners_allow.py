@@ -33,7 +33,7 @@ def decision(server: RunningServer, answer: httpx.Response) -> Any:
     return json_of(server.get(f"/v1/inferences/{answer.headers['x-ainfera-decision-id']}/decision"))
 
 
-@proves("bad-input-changes-nothing")
+@proves("bad-input-changes-nothing", "owner-limits-hold")
 @pytest.mark.parametrize(
     ("allowed", "reason", "words"),
     [
@@ -77,7 +77,7 @@ def test_a_model_that_the_owner_does_not_allow_is_refused_like_a_cap_and_recorde
     assert server.post("/v1/inference", {"model": "gpt-5-5", **ASK}).status_code == 200
 
 
-@proves("cheapest-above-the-floor")
+@proves("cheapest-above-the-floor", "owner-limits-hold")
 def test_a_routed_call_considers_only_what_the_owner_allows(server: RunningServer) -> None:
     allow(server, allowed_models=["gpt-5-5", "claude-opus-4-7", "grok-4-5"])
     answer = server.post("/v1/chat/completions", ROUTED)
@@ -95,6 +95,7 @@ def test_a_routed_call_considers_only_what_the_owner_allows(server: RunningServe
     assert len(decision(server, answer)["candidates"]) > 2
 
 
+@proves("owner-limits-hold")
 def test_a_caller_may_raise_the_owners_floor_and_never_lower_it(
     server: RunningServer, look: Look
 ) -> None:
@@ -119,7 +120,7 @@ def test_a_paused_agent_is_refused_and_its_money_can_be_moved_away(
     assert look("select * from transfers where kind = 'inference'") == []
 
 
-@proves("no-overspend")
+@proves("no-overspend", "a-runaway-subagent-stops-alone")
 @pytest.mark.parametrize("whose", ["x-ainfera", "x-claude-code"])
 def test_a_subagent_that_runs_away_stops_without_stopping_its_parent(
     server: RunningServer, look: Look, whose: str

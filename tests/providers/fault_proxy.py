@@ -98,14 +98,15 @@ class FaultProxy:
         length = LENGTH.search(head)
         seen, announced = 0, None if length is None else int(length[1])
         left = 0 if fault.after is None else fault.after
-        rest = b""
+        rest = ending = b""
         is_whole = fault.kind in {"none", "linger", "half_close"}
         while piece := await theirs.read(PIECE_BYTES_MAX):
             sent, rest = (piece, b"") if is_whole else (piece[:left], piece[left:])
             await self._sends(writer, sent)
             left -= len(sent)
             seen += len(piece)
-            is_at_its_end = piece.endswith(LAST_CHUNK) or seen == announced
+            ending = (ending + piece)[-len(LAST_CHUNK) :]
+            is_at_its_end = ending == LAST_CHUNK or seen == announced
             if is_at_its_end and is_whole and fault.kind != "none":
                 break
             if not is_whole and left <= 0:

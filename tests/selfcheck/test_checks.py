@@ -10,6 +10,7 @@ from ainfera_server.selfcheck import checks, reading, rules
 from ainfera_server.selfcheck.checks import Asked
 from ainfera_server.selfcheck.reading import Reader
 from ainfera_server.selfcheck.verdicts import Fault
+from tests.promises import proves
 from tests.selfcheck import clocks
 from tests.selfcheck.planted import CHANGED_TILE, PLANTED, Planted
 
@@ -28,6 +29,7 @@ MAY_WATCH, MAY_NOT_WATCH = (
 )
 
 
+@proves("promises-can-be-checked")
 def test_books_that_nobody_broke_keep_every_promise(books: str) -> None:
     verdicts = tuple(checks.check(books, DEEP))
     assert {one.promise: one.faults for one in verdicts if not one.holds} == {}
@@ -42,6 +44,7 @@ def test_a_quick_look_checks_the_end_of_everything(books: str) -> None:
     assert all(one.holds for one in checks.check(books, QUICK))
 
 
+@proves("promises-can-be-checked")
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.statement[:60])
 def test_what_was_broken_is_named_in_its_own_line_and_in_no_other(
     owner_dsn: str, planted: Planted
@@ -86,6 +89,7 @@ def test_a_clock_that_is_an_hour_off_is_named(books: str) -> None:
     assert broken == {}
 
 
+@proves("promises-can-be-checked")
 def test_nothing_can_be_written_where_a_check_reads(
     books: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

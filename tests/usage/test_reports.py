@@ -24,8 +24,10 @@ from tests.usage import calls
 
 NOW = newcomer.NOW
 SPENT_TODAY = """
-    insert into agent_days (cell, agent_id, day, tenant_id, posted, pending)
-    values (7, $1, $2, $3, 1234, 5000)
+    insert into spending (
+        cell, agent_id, scope, scope_key, period, starts, tenant_id, posted, pending
+    )
+    values (7, $1::uuid, 'agent', $1::uuid::text, 'day', $2, $3, 1234, 5000)
 """
 ROWS = "select count(*) from routing_outcomes"
 

@@ -33,8 +33,11 @@ LLMS_TXT = """\
 - Sign up: POST {url}/v1/agents/signup with {{"agent_handle": "my-agent"}}; the answer has the key.
 - OpenAI's SDK: base URL {url}/v1, your key as the API key, model `{target}`.
 - Anthropic's SDK and Claude Code: base URL {url}, your key as the auth token, model `{target}`.
+- Codex and OpenAI's Responses: POST {url}/v1/responses, same base URL and key.
 - Our own API: POST {url}/v1/inference with `model` and `messages`.
+- Count tokens before asking, for nothing: POST {url}/v1/messages/count_tokens.
 - Every decision can be read: GET {url}/v1/inferences/{{id}}/decision.
+- Every answer and every refusal has a signed receipt: GET {url}/v1/receipts/{{id}}.
 
 ## Read more
 
@@ -43,6 +46,7 @@ LLMS_TXT = """\
 - [Providers]({url}/v1/providers)
 - [Vocabulary]({url}/ontology.json)
 - [Public audit feed]({url}/v1/audit/public)
+- [Public log, signed]({url}/log/checkpoint)
 - [Hosted MCP server]({mcp_url}) (mcp.ainfera.ai)
 """
 

@@ -36,8 +36,8 @@ ENTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "Provider": ("L2", "Somebody we call: a vendor, or the model on this machine."),
         "Inference": ("L2", "One request to a model, from its decision to its receipt."),
         "Wallet": ("L3", "An agent's prepaid money; what is held for running calls included."),
-        "SpendPolicy": ("L3", "What an owner lets an agent spend, on a call and on a day."),
-        "Receipt": ("L3", "The signed proof of one inference: what, who, how much and why."),
+        "SpendPolicy": ("L3", "What an owner allows an agent: how much, which models and where."),
+        "Receipt": ("L3", "The signed proof of one call or refusal: what, who, how much and why."),
         "AuditEvent": ("L4", "Something that happened to an agent, hashed and signed."),
         "AuditChain": ("L4", "An agent's events, each sealing all before it."),
     }
@@ -55,7 +55,9 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "audit-event": ENTITIES["AuditEvent"][1],
         "candidate": "An offer that a decision looks at.",
         "canonical-uri": "An agent's address in the public directory.",
-        "cap": "A limit on what one call, or one UTC day, may cost.",
+        "cap": "A limit on a call, a UTC day or month, a session, a sub-agent or a whole tenant.",
+        "checkpoint": "The size and root of the public log at a moment, signed by the log.",
+        "cosignature": "What a witness writes under a checkpoint that continues what it saw.",
         "coverage-cell": "A kind of work, a model and a family of policies.",
         "decision": "The order in which offers are tried, and everything dropped, with reasons.",
         "dialect": "A language that an API speaks: ours, OpenAI's or Anthropic's.",
@@ -68,6 +70,7 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "offer": "A model at a provider at a price.",
         "outcome": "How an answer turned out, from 0 to 1.",
         "pinned": "Said of a request that names one model: there is nothing to decide.",
+        "pool": "A tenant's money behind its agents' wallets; it pays where a wallet cannot.",
         "price-book": "All prices that answers are charged by, as one version.",
         "provider": ENTITIES["Provider"][1],
         "public-log": "A commitment to each event of everybody, numbered without gaps.",
@@ -77,13 +80,17 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "release": "Giving back what was held for a call that cost nothing.",
         "routed": "Said of a request that leaves the choice of the model to the server.",
         "ruleset-hash": "A fingerprint of the rules that made a decision.",
+        "retention": "For how long a tenant wants its words kept; without its word, not at all.",
+        "session": "Calls that belong together, by the name that their caller gives them.",
         "settle": "Taking what an answer cost out of what was held for it.",
         "snapshot": "Everything that a decision may know, kept so that it can be made again.",
         "spend-policy": ENTITIES["SpendPolicy"][1],
+        "sub-agent": "An agent within a session that another one started, with a cap of its own.",
         "target": 'A model name that means "choose for me".',
         "tenant": ENTITIES["Tenant"][1],
         "transfer": "Money that moves between two accounts, the only way it moves.",
         "wallet": ENTITIES["Wallet"][1],
+        "witness": "Somebody else who signs checkpoints, and only those that continue the log.",
     }
 )
 
@@ -101,7 +108,8 @@ another agent of the same tenant.
 A card says who an agent is, as a compact JWS (RFC 7515) under the agent's own key, ES256 unless the
 operator chose EdDSA. `GET /v1/agents/{id}/card` shows the current card, `POST` mints another, and
 `POST /v1/agents/cards/verify` checks any card against the key on record, which anybody can read at
-`GET /v1/agents/{id}/pubkey`.
+`GET /v1/agents/{id}/pubkey`. `POST /v1/agents/{id}/card/rotate` gives the agent a new key; cards of
+the one before count until the overlap ends. `GET /v1/agents/{id}/card/keys` lists them all.
 """,
         "inference": """# Inference
 
@@ -116,7 +124,9 @@ most that the answer may cost is held first; what it did cost is settled afterwa
 A wallet holds an agent's prepaid money in millionths of a US dollar. `balance_usd` is all that is
 in it, `held_usd` what is set aside for calls that run, `available_usd` what may still be spent. No
 call can overdraw it: the check is made on the locked row, in the write that holds the money. The
-ledger has one line for each movement, with the balance after it.
+ledger has one line for each movement, with the balance after it. What a wallet cannot pay for, its
+tenant's pool can, unless the tenant wants each agent left to its own. Caps limit a call, a day, a
+month, a session and a sub-agent; a refusal says what remains and when it comes back.
 """,
         "audit-chain": """# Audit chain
 
@@ -124,7 +134,8 @@ Everything that happens to an agent is an event. An event's hash is the SHA-256 
 event's hash, as hex text, followed by the canonical JSON of its payload, so nothing before it can
 be changed unseen; each is also signed. `GET /v1/audit/{id}` reads the chain, and
 `GET /v1/audit/{id}/verify` checks it for anybody. Payloads hold hashes, ids and amounts, never what
-was asked or answered.
+was asked or answered. `GET /v1/audit/{id}/export` is the chain as one file that can be checked
+offline, and the public log under `/log/` commits to every event of every chain.
 """,
     }
 )

@@ -118,7 +118,7 @@ def posted(
             *_events_of_delivery(gateway, job, held, delivered, paid.total, now),
             receipt.created,
         ),
-        answer=_kept(gateway, job, answer, now),
+        answer=_kept(gateway, job, answer),
         content=None
         if delivered.content is None
         else contents.kept(gateway, job, answer=delivered.content),
@@ -331,9 +331,7 @@ def _ending(failure: str | None) -> Ending:
             return "failed_provider_error"
 
 
-def _kept(
-    gateway: Gateway, job: Job, answer: StoredAnswer | None, now: datetime
-) -> KeptAnswer | None:
+def _kept(gateway: Gateway, job: Job, answer: StoredAnswer | None) -> KeptAnswer | None:
     call = job.gathered.call
     if answer is None or call.idempotency_scope is None:
         return None
@@ -341,7 +339,7 @@ def _kept(
         cell=identifiers.cell_of(call.payer.tenant_id),
         scope=call.idempotency_scope,
         sealed=idempotency.sealed(gateway, call.idempotency_scope, answer),
-        expires_at=now + ANSWERS_ARE_KEPT,
+        lifetime=ANSWERS_ARE_KEPT,
     )
 
 

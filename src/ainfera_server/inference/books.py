@@ -342,7 +342,7 @@ class Books:
         elif entry.inference.decision_id is not None:
             self.new.outcome_ends.append(refusals.outcome_end(entry.inference, why))
         if entry.replaces is not None:
-            self.new.inference_ends.append(refusals.inference_end(entry.inference, why))
+            self.new.inference_ends.append(refusals.inference_end(entry, why))
         self.new.receipts.append(refusals.receipt_row(entry, why, self.signer))
         self._link(refusals.event(entry, why))
         self._link(refusals.receipt_event(entry, why, self.signer))

@@ -176,7 +176,6 @@ def refused(entry: Hold, *, reason: str) -> Receipt:
     The inference is named only where an earlier offer had begun it.
     """
     row, facts = entry.inference, entry.routed.facts
-    outcome = entry.outcome
     return Receipt(
         receipt_id=entry.refused_receipt_id,
         tenant_id=entry.payer.tenant_id,
@@ -188,9 +187,9 @@ def refused(entry: Hold, *, reason: str) -> Receipt:
         decision_id=None if row.decision_id is None else DecisionId(row.decision_id),
         decision_hash=_text(facts.get("decision_hash")),
         policy_version=row.policy_version,
-        ruleset_hash=None if outcome is None else outcome.ruleset_hash,
+        ruleset_hash=_text(facts.get("ruleset_hash")),
         rule_fired=_text(facts.get("rule_fired")),
-        seed=None if outcome is None else outcome.seed,
+        seed=_text(facts.get("seed")),
         propensity=_text(facts.get("propensity")),
         model_asked=row.model_asked,
         offer=row.offer_slug,

@@ -20,9 +20,10 @@ from ainfera_server.inference import job as jobs
 from ainfera_server.inference import outcome as outcomes
 from ainfera_server.inference.ask import Question
 from ainfera_server.inference.entries import Extension, Hold
-from ainfera_server.inference.job import HeldOffer, Job
+from ainfera_server.inference.job import Decided, HeldOffer, Job
 from ainfera_server.inference.rows import InferenceRow
 from ainfera_server.money import UsdMicros
+from ainfera_server.routing import snapshot as snapshots
 from ainfera_server.routing import targets
 
 DIRECT = "direct"
@@ -160,12 +161,21 @@ def _routed_facts(job: Job, row: InferenceRow, failed: Failed | None) -> dict[st
         "rule_fired": None if decided is None else decided.decision.rule_fired,
         "decision_id": None if decided is None else str(decided.decision_id),
         "decision_hash": None if decided is None else jobs.decision_hash(decided),
+        "ruleset_hash": None if decided is None else decided.decision.ruleset_hash,
+        "seed": None if decided is None else decided.decision.seed,
+        "propensity": _propensity(decided),
         "prompt_hash": receipts.content_hash(job.salt, job.gathered.call.request.body),
         "reserved_usd": money.usd(UsdMicros(row.amount_held)),
         "transfer_id": str(row.transfer_id),
         "fallback_from": None if failed is None else failed.held.offer.slug,
         "fallback_reason": None if failed is None else failed.failure.reason,
     }
+
+
+def _propensity(decided: Decided | None) -> str | None:
+    if decided is None:
+        return None
+    return snapshots.optional_decimal_text(decided.decision.propensity)
 
 
 async def released(

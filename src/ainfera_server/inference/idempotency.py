@@ -40,6 +40,11 @@ def scope(*, tenant_id: TenantId, agent_id: AgentId, route: str, key: str) -> st
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
+def body_hash(gateway: Gateway, call: Call) -> str:
+    """Tell one body from another, with a key of ours, so that nobody guesses a short prompt."""
+    return hmac.digest(gateway.keyring.body_hash_key, call.request.body, "sha256").hex()
+
+
 @contextlib.asynccontextmanager
 async def taken(gateway: Gateway, call: Call) -> AsyncGenerator[StoredAnswer | None]:
     """Take the call's key for the time it runs, or give the answer that it already has.
@@ -95,15 +100,14 @@ async def _unwanted(
 
 
 async def _taken(gateway: Gateway, call: Call, wanted: str) -> StoredAnswer | None:
-    # With a key of ours, so that nobody guesses a short prompt from what the database has.
-    body_hash = hmac.digest(gateway.keyring.body_hash_key, call.request.body, "sha256").hex()
+    asked = body_hash(gateway, call)
     tenant_id = call.payer.tenant_id
     async with pools.transaction(gateway.pools.writer) as connection:
         is_first = await store.begin_idempotency(
             connection,
             scope=wanted,
             tenant_id=tenant_id,
-            body_hash=body_hash,
+            body_hash=asked,
             lifetime_s=gateway.settings.inference_timeout_s + GRACE_S,
         )
         if is_first:
@@ -111,7 +115,7 @@ async def _taken(gateway: Gateway, call: Call, wanted: str) -> StoredAnswer | No
         known = await store.idempotency(
             connection, cell=identifiers.cell_of(tenant_id), scope=wanted
         )
-    if known is not None and known.body_hash != body_hash:
+    if known is not None and known.body_hash != asked:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another body. Use a new key for a new request.",
             param="Idempotency-Key",

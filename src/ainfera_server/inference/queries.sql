@@ -289,16 +289,10 @@ where (cell, scope) in (
     for update skip locked
 )
 
--- name: keep_answers
+-- name: keep_answer
 -- The answer is kept in the write that settles it, so the two cannot part.
-update idempotency_keys k set
-    state = 'answered',
-    answer_sealed = kept.sealed,
-    expires_at = kept.expires_at
-from json_to_recordset($1::json) as kept(
-    cell smallint, scope text, sealed text, expires_at timestamptz
-)
-where k.cell = kept.cell and k.scope = kept.scope
+update idempotency_keys set state = 'answered', answer_sealed = $3, expires_at = now() + $4
+where cell = $1 and scope = $2
 
 -- name: expired_holds
 -- Holds whose process died: past their time and still pending, with all that their receipts say.

@@ -105,14 +105,16 @@ def outcome_end(row: InferenceRow, why: WhyRefused) -> OutcomeEnd:
     )
 
 
-def inference_end(row: InferenceRow, why: WhyRefused) -> InferenceEnd:
+def inference_end(entry: Hold, why: WhyRefused) -> InferenceEnd:
     """The inference that an earlier offer had begun."""
+    row = entry.inference
     return InferenceEnd(
         cell=row.cell,
         inference_id=row.inference_id,
         status="refused",
         attempts=row.attempts,
         failure=_outcome_status(why),
+        receipt_id=entry.refused_receipt_id,
         completed_at=row.created_at,
     )
 

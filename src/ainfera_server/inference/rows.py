@@ -1,7 +1,7 @@
 """Rows as an inference writes them, named as the tables' columns, because that is where they go."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -122,12 +122,15 @@ class ReceiptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """An answer to give again to the same idempotency key; `sealed` is encrypted."""
+    """An answer to give again to the same idempotency key; `sealed` is encrypted.
+
+    Its lifetime begins when it is written, by the database's clock.
+    """
 
     cell: int
     scope: str
     sealed: str
-    expires_at: datetime
+    lifetime: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

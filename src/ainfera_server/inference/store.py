@@ -20,7 +20,7 @@ from ainfera_server.identifiers import (
 )
 from ainfera_server.inference.books import LockedTransfer, NewRows
 from ainfera_server.inference.endings import Abandoned
-from ainfera_server.inference.rows import AccountRow, NewWindowRow
+from ainfera_server.inference.rows import AccountRow, KeptAnswer, NewWindowRow
 from ainfera_server.inference.windows import Limits, Windows
 from ainfera_server.postgres import queries
 from ainfera_server.postgres.pool import Connection, Row
@@ -37,6 +37,7 @@ LOCK_WINDOWS = QUERIES["lock_windows"]
 OPEN_WINDOWS = QUERIES["open_windows"]
 BEGIN_IDEMPOTENCY = QUERIES["begin_idempotency"]
 IDEMPOTENCY = QUERIES["idempotency"]
+KEEP_ANSWER = QUERIES["keep_answer"]
 FORGET_IDEMPOTENCY = QUERIES["forget_idempotency"]
 FORGET_EXPIRED_IDEMPOTENCY = QUERIES["forget_expired_idempotency"]
 EXPIRED_HOLDS = QUERIES["expired_holds"]
@@ -188,10 +189,17 @@ async def write_new(connection: Connection, new: NewRows) -> None:
         ("resolve_transfers", new.resolved),
         ("write_ledger_entries", new.entries),
         ("write_receipts", new.receipts),
-        ("keep_answers", new.answers),
     ):
         if rows:
             await connection.execute(QUERIES[query], as_json(cast("Sequence[object]", rows)))
+    if new.answers:
+        await _keep_answers(connection, new.answers)
+
+
+async def _keep_answers(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
+    """One by one: an answer may have megabytes, and a statement has only so much time."""
+    rows = [(one.cell, one.scope, one.sealed, one.lifetime) for one in answers]
+    await connection.executemany(KEEP_ANSWER, rows)
 
 
 async def write_totals(

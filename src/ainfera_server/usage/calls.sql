@@ -32,8 +32,8 @@ limit $4
 -- name: spent_on_day
 -- What each agent of a tenant spent on a day, and what its running calls may still spend.
 select agent_id, posted, pending
-from agent_days
-where cell = $1 and tenant_id = $2 and day = $3
+from spending
+where cell = $1 and tenant_id = $2 and scope = 'agent' and period = 'day' and starts = $3
 
 -- name: page
 -- Calls behind a place, newest first. Routed calls that were refused before anybody was asked have

@@ -34,8 +34,8 @@ where cell = $1 and tenant_id = $2
 -- name: spent_on_day
 -- What a tenant's agents have spent of a day's budget.
 select coalesce(sum(posted), 0)::bigint
-from agent_days
-where cell = $1 and tenant_id = $2 and day = $3
+from spending
+where cell = $1 and tenant_id = $2 and scope = 'agent' and period = 'day' and starts = $3
 
 -- name: routed_lately
 -- How fast routed calls were, and how many found no quality or no provider.

@@ -98,12 +98,6 @@ group by cell, tenant_id, period, date_trunc(period, day)::date;
 
 drop table agent_days;
 
--- Whoever read days before reads them still; a writer of before is refused and thus spends nothing.
-create view agent_days with (security_invoker = true) as
-select cell, agent_id, starts as day, tenant_id, cap, posted, pending
-from spending
-where scope = 'agent' and period = 'day';
-
 alter table tenants force row level security;
 alter table accounts force row level security;
 
@@ -117,8 +111,8 @@ create policy own_tenant on spending to ainfera_app
 create policy every_tenant on spending to ainfera_writer using (true) with check (true);
 create policy watch on spending for select to ainfera_ops using (true);
 
-grant select on spending, agent_days to ainfera_app, ainfera_writer, ainfera_ops;
-grant update (cap) on spending, agent_days to ainfera_app;
+grant select on spending to ainfera_app, ainfera_writer, ainfera_ops;
+grant update (cap) on spending to ainfera_app;
 grant insert on spending to ainfera_writer;
 grant update (parent, posted, pending) on spending to ainfera_writer;
 

@@ -14,8 +14,9 @@ from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
 from ainfera_server.providers import transport
 from ainfera_server.providers.transport import Transport
-from tests.audit import cosigning, logs
-from tests.audit.cosigning import FollowingWitness, Signing
+from tests.audit.public_log import cosigning, logs
+from tests.audit.public_log.cosigning import FollowingWitness, Signing
+from tests.promises import proves
 
 WITNESS = Signing(name="witness.example/w1", seed=b"w" * 32)
 OTHER = Signing(name="witness.example/w2", seed=b"o" * 32)
@@ -71,6 +72,7 @@ async def cosigned_by(pools: Pools, size: int) -> list[str]:
     return [one.witness for one in (await served(pools, size)).cosignatures]
 
 
+@proves("witnesses-are-heard")
 async def test_a_witness_follows_from_nothing_and_then_from_what_it_saw(
     pools: Pools, caller: Transport
 ) -> None:
@@ -175,6 +177,7 @@ def with_lines(signed: Stored, *signers: Signing) -> bytes:
     return (signed.note + "".join(lines)).encode()
 
 
+@proves("witnesses-are-heard")
 async def test_a_cosignature_that_is_brought_is_kept_for_a_witness_that_is_known(
     pools: Pools,
 ) -> None:
@@ -189,6 +192,7 @@ async def test_a_cosignature_that_is_brought_is_kept_for_a_witness_that_is_known
     assert await cosigned_by(pools, 6) == []
 
 
+@proves("witnesses-are-heard")
 async def test_a_strangers_or_a_wrong_cosignature_is_refused(pools: Pools) -> None:
     first = await grown(pools, 3)
     for note in (

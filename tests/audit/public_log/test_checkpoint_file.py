@@ -8,7 +8,7 @@ import pytest
 from ainfera_server.audit.public_log import checkpoint_file, notes
 from ainfera_server.audit.public_log.checkpoint_file import NotACheckpointFile
 from ainfera_server.audit.public_log.notes import Checkpoint
-from tests.audit import cosigning, logs
+from tests.audit.public_log import cosigning, logs
 
 WITNESS = cosigning.Signing(name="witness.example", seed=b"w" * 32)
 

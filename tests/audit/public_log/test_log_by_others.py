@@ -21,7 +21,8 @@ from ainfera_server.audit.public_log import log_store, notes
 from ainfera_server.audit.public_log.log import InclusionProof
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pools
-from tests.audit import cosigning, logs
+from tests.audit.public_log import cosigning, logs
+from tests.promises import proves
 
 SIZE = 600
 KEY = notes.read_verifier_key(logs.VERIFIER_KEY)
@@ -73,6 +74,7 @@ async def proof_of(pools: Pools, index: int) -> InclusionProof:
     return proof
 
 
+@proves("log-proofs-hold")
 async def test_sigstore_reads_our_checkpoint_and_takes_its_signature(
     pools: Pools, entries: list[bytes]
 ) -> None:
@@ -87,6 +89,7 @@ async def test_sigstore_reads_our_checkpoint_and_takes_its_signature(
         verify_checkpoint(keyring(others), as_sigstore_has_it(proof, entries[0]))
 
 
+@proves("log-proofs-hold")
 async def test_sigstore_finds_our_proofs_from_tiles_right(
     pools: Pools, entries: list[bytes]
 ) -> None:

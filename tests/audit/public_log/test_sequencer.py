@@ -17,7 +17,8 @@ from ainfera_server.audit.public_log.tiles import ENTRIES
 from ainfera_server.postgres import pool as pools_module
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Connection, Pools, Row
-from tests.audit import logs
+from tests.audit.public_log import logs
+from tests.promises import proves
 
 STEPS_MAX = 30
 SIZES = (1, 2, 253, 1, 256, 700, 3, 512, 60, 17, 899, 255)
@@ -55,6 +56,7 @@ async def test_many_events_are_taken_in_turns_until_none_waits(pools: Pools) -> 
     assert [one.size for one in await logs.checkpoints(pools)] == [300, 600, 900, 1_000]
 
 
+@proves("log-is-rebuilt")
 async def test_what_is_made_again_from_the_log_is_the_same_to_the_byte(
     pools: Pools, administer_here: Callable[[str], None]
 ) -> None:
@@ -69,6 +71,7 @@ async def test_what_is_made_again_from_the_log_is_the_same_to_the_byte(
     assert await logs.contents(pools, made.size) == contents
 
 
+@proves("log-only-grows")
 async def test_processes_that_do_it_at_once_make_one_log(pools: Pools) -> None:
     is_over = asyncio.Event()
 
@@ -179,6 +182,7 @@ async def require_broken(pools: Pools, words: str, **named: Any) -> None:
     assert await logs.checkpoints(pools) == before
 
 
+@proves("log-only-grows")
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -268,6 +272,7 @@ async def require_proofs(pools: Pools, heights: set[int], *, size: int) -> None:
             log.check_inclusion(proof, entries[height - 1], verifier_keys=(logs.VERIFIER_KEY,))
 
 
+@proves("log-only-grows")
 async def test_any_two_sizes_are_proved_to_be_one_log(pools: Pools) -> None:
     await logs.add_events(pools, 600)
     await logs.publish(pools, entries_max=77)

@@ -11,8 +11,8 @@ from ainfera_server import settings as environment_settings
 from ainfera_server.audit.public_log import checkpoint_file, log, notes
 from ainfera_server.gateway import Gateway
 from ainfera_server.settings import BadSetting
-from tests.audit import cosigning, logs
-from tests.audit.cosigning import FollowingWitness, Signing
+from tests.audit.public_log import cosigning, logs
+from tests.audit.public_log.cosigning import FollowingWitness, Signing
 
 WITNESS = Signing(name="witness.example/w1", seed=b"w" * 32)
 OTHER = Signing(name="witness.example/w2", seed=b"o" * 32)

@@ -18,8 +18,8 @@ from ainfera_server.audit.evidence.exhibits import CHAIN_EXPORT, RECEIPT_DOCUMEN
 from ainfera_server.audit.evidence.findings import Report
 from ainfera_server.audit.store import KeptDecision
 from ainfera_server.identifiers import AgentId, TenantId
-from tests.audit import evidence
-from tests.audit.evidence import Document
+from tests.audit.evidence import evidence
+from tests.audit.evidence.evidence import Document
 from tests.promises import proves
 
 GOLDEN: Document = json.loads(

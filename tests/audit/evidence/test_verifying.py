@@ -13,8 +13,8 @@ from ainfera_server.audit.evidence.exhibits import NotAnExhibit
 from ainfera_server.audit.evidence.findings import Report
 from ainfera_server.audit.evidence.trust import NO_KEYS, Keys
 from ainfera_server.audit.public_log import notes
-from tests.audit import evidence, mutations
-from tests.audit.evidence import Document
+from tests.audit.evidence import evidence, mutations
+from tests.audit.evidence.evidence import Document
 from tests.promises import proves
 
 
@@ -22,7 +22,7 @@ def verified(document: Document, *, brought: Keys = evidence.KEYS) -> Report:
     return verifying.verify(orjson.dumps(document), brought=brought)
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "evidence-travels")
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 40, 200])
 def test_chains_receipts_and_logs_of_any_length_hold_as_they_were_made(length: int) -> None:
     whole = evidence.of(length)
@@ -49,7 +49,7 @@ LOTS = (
 )
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "evidence-travels")
 def test_ten_thousand_mutations_of_chains_receipts_and_logs_are_each_found_in_their_place() -> None:
     lot = random.Random(20260102)  # noqa: S311 (not for secrets)
     missed: list[str] = []

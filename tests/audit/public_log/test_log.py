@@ -15,7 +15,7 @@ from ainfera_server.audit.public_log.merkle import NotAProof
 from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId
-from tests.audit import logs
+from tests.audit.public_log import logs
 
 AGENT = AgentId(UUID("01890000-0000-7000-8000-000000000007"))
 EVENT_HASH = "ab" * 32

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ainfera_server.audit import signing
 from ainfera_server.audit.public_log import notes
 from ainfera_server.audit.public_log.notes import Checkpoint, NotACheckpoint, NotAVerifierKey
-from tests.audit import cosigning
+from tests.audit.public_log import cosigning
 
 GO_CHECKSUM_DATABASE = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ainfera_server.audit import signing
-from tests.audit import evidence
-from tests.audit.evidence import Document
+from tests.audit.evidence import evidence
+from tests.audit.evidence.evidence import Document
 
 LISTS = ("events", "receipts", "decisions", "entries")
 UNSIGNED = ("audit_url",)
