@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ainfera_server import gateway as gateways
 from ainfera_server.audit.public_log import checkpoint_file, log_store, sequencer, witnesses
 from ainfera_server.audit.public_log import log as public_log
 from ainfera_server.audit.public_log.checkpoint_file import NotACheckpointFile
@@ -85,6 +86,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="expired_contents", every_s=300.0, carry_out=contents.expired),
     Job(name="public_log", every_s=1.0, carry_out=publish_log),
     Job(name="log_witnesses", every_s=5.0, carry_out=ask_witnesses),
+    Job(name="venues", every_s=2.0, carry_out=gateways.refresh_venues),
     Job(name="log_identity", every_s=3600.0, carry_out=compare_log_identity),
 )
 

@@ -21,6 +21,7 @@ BODIES: Mapping[str, tuple[str, ...]] = {
     "POST /v1/agents/cards/verify": ("jws",),
     "PUT /v1/tenants/{tenant_id}/retention": ("store_content",),
     "POST /v1/keys": ("agent_id",),
+    "POST /v1/messages/count_tokens": (),
     "POST /v1/wallets/topup": ("agent_id", "amount_usd"),
     "POST /v1/wallets/move": ("from=agent_id", "to", "amount_usd"),
     "PATCH /v1/tenants/{tenant_id}/spend-policy": (),

@@ -48,6 +48,11 @@ class Failure:
     in_anthropic: type[anthropic.APIStatusError]
     anthropic_type: str
 
+    @property
+    def words(self) -> str:
+        """What the caller reads: of our own key at the provider, only that it is not theirs."""
+        return "server's own credential" if self.upstream in {401, 402, 403} else r"Not today\."
+
 
 def refused(
     upstream: int,
@@ -148,7 +153,7 @@ def test_the_openai_client_raises_what_openai_said(
 ) -> None:
     scripted_provider.fails(status=failure.upstream, message="Not today.")
 
-    with pytest.raises(openai.APIStatusError, match=r"Not today\.") as caught:
+    with pytest.raises(openai.APIStatusError, match=failure.words) as caught:
         openai_client.chat.completions.create(model=GPT, messages=MESSAGES, stream=streams)
 
     assert type(caught.value) is failure.in_openai
@@ -168,7 +173,7 @@ def test_the_anthropic_client_raises_what_anthropic_said(
 ) -> None:
     scripted_provider.fails(status=failure.upstream, message="Not today.")
 
-    with pytest.raises(anthropic.APIStatusError, match=r"Not today\.") as caught:
+    with pytest.raises(anthropic.APIStatusError, match=failure.words) as caught:
         anthropic_client.messages.create(
             model=CLAUDE, messages=MESSAGES, max_tokens=64, stream=streams
         )
@@ -188,9 +193,9 @@ def test_what_a_vendor_of_the_other_dialect_said_keeps_its_meaning(
 ) -> None:
     scripted_provider.fails(status=failure.upstream, message="Not today.")
 
-    with pytest.raises(openai.APIStatusError, match=r"Not today\.") as to_openai:
+    with pytest.raises(openai.APIStatusError, match=failure.words) as to_openai:
         openai_client.chat.completions.create(model=CLAUDE, messages=MESSAGES)
-    with pytest.raises(anthropic.APIStatusError, match=r"Not today\.") as to_anthropic:
+    with pytest.raises(anthropic.APIStatusError, match=failure.words) as to_anthropic:
         anthropic_client.messages.create(model=GPT, messages=MESSAGES, max_tokens=64)
 
     assert to_openai.value.status_code == failure.openai_status
@@ -233,7 +238,8 @@ def test_the_ainfera_client_raises_what_the_provider_did_and_asks_once(
 ) -> None:
     scripted_provider.fails(status=upstream, message="Not today.")
 
-    with pytest.raises(ainfera.APIError, match=r"Not today\.") as caught:
+    words = "server's own credential" if upstream == 401 else r"Not today\."
+    with pytest.raises(ainfera.APIError, match=words) as caught:
         ainfera_agent.inference(model=GPT, messages=MESSAGES)
 
     assert caught.value.status_code == (504 if upstream == 504 else 502)

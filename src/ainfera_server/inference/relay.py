@@ -143,6 +143,9 @@ class _OnTheWay:
 
     async def broken(self, problem: AinferaError, failure: str) -> bytes:
         """Bill what was delivered, if anything was, and end with an error."""
+        if isinstance(problem, ProviderFailed):
+            now_s = self._gateway.monotonic()
+            self._gateway.health.observe_failure(self._held.offer.slug, problem, now_s=now_s)
         last = self.worded(problem)
         self.sends(last)
         await self._bill_part(failure)
