@@ -21,6 +21,7 @@ from ainfera_server.errors import AinferaError
 from ainfera_server.money import UsdMicros
 from ainfera_server.settings import Settings
 from benchmarks import report
+from docs import providers_table
 from tests.promises import PROMISES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -150,6 +151,17 @@ def headers_page() -> str:
     )
 
 
+def providers_page() -> str:
+    """Whom we call, and what each of them supports."""
+    return page(
+        "Providers",
+        "What each provider supports, as the code has it. A capability is listed where at least one"
+        " of the provider's offers has it. A key may be several, separated by commas: they take"
+        " turns, and one that is refused is set aside.",
+        table(providers_table.HEAD, providers_table.rows()),
+    )
+
+
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("commands.md", commands_page),
     ("errors.md", errors_page),
@@ -157,6 +169,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("headers.md", headers_page),
     ("performance.md", performance_page),
     ("promises.md", promises_page),
+    ("providers.md", providers_page),
     ("routes.md", routes_page),
     ("settings.md", settings_page),
 )

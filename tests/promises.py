@@ -33,6 +33,9 @@ PROMISES: Mapping[str, str] = MappingProxyType(
             "A provider without a key is listed, and none of its offers is a candidate."
         ),
         "unpriced-is-never-served": "An offer without a known price is never served.",
+        "a-dark-offer-is-never-asked": (
+            "An offer that an operator has darkened is never a candidate."
+        ),
         "models-are-listed-three-ways": (
             "The list of models is given in the form that the asking client understands."
         ),
@@ -69,6 +72,13 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "cancelled-means-cancelled": (
             "When the caller leaves, the connection to the provider is closed within a second."
         ),
+        "retries-are-bounded": (
+            "Asking a provider again is at most a fifth of its traffic beyond a small reserve, and"
+            " every attempt is on the receipt."
+        ),
+        "our-key-is-not-yours": (
+            "A provider that refuses our key never looks like the caller's key being wrong."
+        ),
         "waiting-is-bounded": "Every wait for somebody else ends by its deadline.",
         # Routing
         "decisions-are-pure": (
@@ -104,6 +114,9 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "no-free-or-double-charge": (
             "An answer that was delivered is charged exactly once, at most what was held"
             " unless its owner allows more; a refusal costs nothing."
+        ),
+        "pool-behind-wallets": (
+            "A tenant's pool pays for what a wallet cannot, unless each agent is left to its own."
         ),
         "every-class-at-its-own-price": (
             "Cache reads and writes, reasoning and searches are charged at their own prices and"

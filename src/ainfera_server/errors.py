@@ -3,6 +3,7 @@
 AinferaError
 ├── RequestError                the caller can mend it
 │   ├── Unauthenticated           no key, or one that opens nothing
+│   ├── KeyScopeInsufficient      the key may spend and read, and change nothing else
 │   ├── NotFound                  missing, or somebody else's: nobody can tell which
 │   ├── MethodNotAllowed
 │   ├── Malformed                 not JSON, or not what the dialect says
@@ -14,6 +15,7 @@ AinferaError
 │   ├── CardKeyLost               the server's secret was changed since the key was made
 │   ├── IdempotencyConflict       the key was used with another body
 │   ├── IdempotencyInProgress     the first call with this key still runs
+│   ├── AnswerDeleted             the first call's answer was deleted by its owner
 │   ├── ModelUnavailable          unknown, inactive, unpriced or without a provider key
 │   ├── ToolsNotSupported
 │   ├── NotCarried                the provider's dialect has no words for it
@@ -70,6 +72,13 @@ class Unauthenticated(RequestError):
 
     kind = "unauthenticated"
     status = 401
+
+
+class KeyScopeInsufficient(RequestError):
+    """The key is good, and its owner made it for less than this."""
+
+    kind = "key_scope_insufficient"
+    status = 403
 
 
 class NotFound(RequestError):
@@ -147,6 +156,13 @@ class IdempotencyInProgress(RequestError):
 
     kind = "idempotency_key_in_progress"
     status = 409
+
+
+class AnswerDeleted(RequestError):
+    """The call with this key was answered and paid for, and the owner deleted the answer."""
+
+    kind = "answer_deleted"
+    status = 410
 
 
 class ModelUnavailable(RequestError):

@@ -86,6 +86,7 @@ async def test_a_subagent_stands_where_it_first_said_and_cannot_leave_by_naming_
     assert books_of.violations(look) == []
 
 
+@proves("pool-behind-wallets")
 @proves("no-overspend")
 async def test_the_pool_pays_for_whom_the_wallet_cannot_unless_each_is_left_to_its_own(
     gateway: Gateway, look: Look

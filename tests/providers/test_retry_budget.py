@@ -4,10 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ainfera_server.providers.retry_budget import RESERVE, RETRIES_OF_CALLS, RetryBudget
+from tests.promises import proves
 
 PROVIDER = "mistral"
 
 
+@proves("retries-are-bounded")
 @given(st.integers(0, 2000))
 def test_retries_are_at_most_a_fifth_of_the_calls_beyond_the_reserve(calls: int) -> None:
     budget = RetryBudget()

@@ -127,6 +127,7 @@ async def test_when_every_key_is_refused_all_offers_of_the_provider_are_asked_la
     assert len(asked(scripted_provider)) == len(KEYS)
 
 
+@proves("retries-are-bounded")
 async def test_a_provider_is_not_asked_again_once_its_budget_is_spent(
     gateway: Gateway, scripted_provider: ScriptedProvider, look: Look
 ) -> None:
@@ -149,6 +150,7 @@ async def test_one_call_asks_a_bounded_number_of_times_in_all(
     assert len(scripted_provider.requests) == 7
 
 
+@proves("our-key-is-not-yours")
 @proves("errors-speak-the-callers-dialect", "secrets-stay")
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("path", callers.PATHS)

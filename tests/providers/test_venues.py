@@ -26,6 +26,7 @@ from ainfera_server.gateway import Gateway
 from ainfera_server.postgres import tenancy
 from tests.conftest import Look
 from tests.inference import callers
+from tests.promises import proves
 from tests.running_server import RunningServer, json_of
 from tests.scripted_provider import DEFAULT_KEY, ScriptedProvider
 
@@ -113,6 +114,7 @@ def test_what_has_no_price_or_no_name_cannot_be_lit_by_any_record(catalog: Catal
         assert list(venues) == []
 
 
+@proves("a-dark-offer-is-never-asked")
 async def test_a_darkened_offer_is_neither_chosen_nor_to_be_had_by_its_name(
     gateway: Gateway, scripted_provider: ScriptedProvider
 ) -> None:

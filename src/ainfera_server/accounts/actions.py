@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ainfera_server import identifiers
 from ainfera_server.accounts import absent, api_keys, card_actions, names, store
 from ainfera_server.accounts.agent_cards import Card
-from ainfera_server.accounts.api_keys import KeyId, NewKey
+from ainfera_server.accounts.api_keys import KeyId, KeyScope, NewKey
 from ainfera_server.accounts.minting import Minting
 from ainfera_server.accounts.signup import Signup
 from ainfera_server.accounts.store import Agent, ListedKey, NewAgent, Tenant
@@ -70,7 +70,9 @@ async def signup(
     await store.write_tenant(connection, tenant)
     born = await _open_agent(connection, minting, tenant, asked, name=asked.agent_handle)
     agent_id = born.agent.agent_id
-    key, key_created = await _open_key(connection, minting, born.agent, name=KEY_NAME_DEFAULT)
+    key, key_created = await _open_key(
+        connection, minting, born.agent, name=KEY_NAME_DEFAULT, scope="owner"
+    )
     await wallet_actions.open_tenant_accounts(connection, recorder, tenant_id)
     events = [*born.events, key_created]
     if minting.signup_grant > 0:
@@ -117,7 +119,12 @@ async def register(
 
 
 async def create_key(
-    connection: Connection, minting: Minting, *, agent_id: AgentId, name: str
+    connection: Connection,
+    minting: Minting,
+    *,
+    agent_id: AgentId,
+    name: str,
+    scope: KeyScope = "owner",
 ) -> CreatedKey:
     """Make another key that acts for an agent. Raises NotFound and Invalid."""
     key_name = names.name(name, param="name")
@@ -125,13 +132,14 @@ async def create_key(
     agent = await store.agent(connection, agent_id) if heads else None
     if agent is None:
         raise absent.agent()
-    key, created = await _open_key(connection, minting, agent, name=key_name)
+    key, created = await _open_key(connection, minting, agent, name=key_name, scope=scope)
     await audit_store.append(connection, [created], minting.recorder.signer)
     listed = ListedKey(
         key_id=key.key_id,
         tenant_id=agent.tenant_id,
         agent_id=agent_id,
         name=key_name,
+        scope=scope,
         last_four=key.last_four,
         created_at=minting.recorder.now,
         revoked_at=None,
@@ -202,7 +210,7 @@ async def _open_agent(
 
 
 async def _open_key(
-    connection: Connection, minting: Minting, agent: Agent, *, name: str
+    connection: Connection, minting: Minting, agent: Agent, *, name: str, scope: KeyScope
 ) -> tuple[NewKey, Event]:
     key = api_keys.make(
         cell=identifiers.cell_of(agent.agent_id),
@@ -215,11 +223,12 @@ async def _open_key(
         tenant_id=agent.tenant_id,
         agent_id=agent.agent_id,
         name=name,
+        scope=scope,
         created_at=minting.recorder.now,
     )
     created = minting.recorder.event(
         EventType.API_KEY_CREATED,
-        {"key_id": key.key_id},
+        {"key_id": key.key_id, "scope": scope},
         tenant_id=agent.tenant_id,
         agent_id=agent.agent_id,
     )

@@ -5,12 +5,15 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import Literal, NewType
 
 from ainfera_server.identifiers import Cell
 
 KeyId = NewType("KeyId", str)
 """Sixteen hex digits; the first two are the cell, so a key says where to look it up."""
+
+KeyScope = Literal["owner", "inference"]
+"""What a key may do: all that its tenant may, or ask for its own agent and read."""
 
 PREFIX = "ainfera_"
 RANDOM_BYTES = 39

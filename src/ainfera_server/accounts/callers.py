@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ainfera_server import identifiers
 from ainfera_server.accounts import absent, api_keys, store
-from ainfera_server.accounts.api_keys import KeyId, Presented
+from ainfera_server.accounts.api_keys import KeyId, KeyScope, Presented
 from ainfera_server.accounts.short_memory import ShortMemory
 from ainfera_server.accounts.store import Payer
-from ainfera_server.errors import Unauthenticated
+from ainfera_server.errors import KeyScopeInsufficient, Unauthenticated
 from ainfera_server.identifiers import AgentId, TenantId
 from ainfera_server.postgres import tenancy
 from ainfera_server.postgres.pool import Pool
@@ -20,6 +20,7 @@ class Principal:
     """Who calls: a key, its tenant, and the agent that acts when the caller names none."""
 
     key_id: KeyId
+    scope: KeyScope
     payer: Payer
 
     @property
@@ -31,6 +32,24 @@ class Principal:
     def agent_id(self) -> AgentId:
         """Who acts when no agent is named."""
         return self.payer.agent_id
+
+    def require_owner(self) -> None:
+        """Let nobody change anything who may only ask. Raises KeyScopeInsufficient."""
+        if self.scope != "owner":
+            raise KeyScopeInsufficient(
+                "This key has the scope `inference`: it may ask models, count tokens, record"
+                " outcomes and read, and change nothing else. Use a key of the scope `owner`;"
+                " whoever has one can make another with POST /v1/keys."
+            )
+
+    def require_may_act_for(self, agent_id: AgentId) -> None:
+        """Let a key that may only ask act for its own agent. Raises KeyScopeInsufficient."""
+        if self.scope != "owner" and agent_id != self.agent_id:
+            raise KeyScopeInsufficient(
+                "This key has the scope `inference`: it acts for its own agent and for no other."
+                " Use a key of the other agent's, or one of the scope `owner`; whoever has one of"
+                " those can make both with POST /v1/keys."
+            )
 
 
 class Callers:
@@ -62,7 +81,10 @@ class Callers:
         return found
 
     async def payer(self, principal: Principal, agent_id: str | None) -> Payer:
-        """The agent that pays: the key's own, or another of its tenant. Raises NotFound."""
+        """The agent that pays: the key's own, or for an owner's key another of its tenant.
+
+        Raises NotFound, and KeyScopeInsufficient before anything is looked up.
+        """
         if agent_id is None:
             return principal.payer
         parsed = identifiers.parsed(agent_id)
@@ -71,6 +93,7 @@ class Callers:
         wanted = AgentId(parsed)
         if wanted == principal.agent_id:
             return principal.payer
+        principal.require_may_act_for(wanted)
         key = (principal.tenant_id, wanted)
         now_s, generation = self._monotonic(), self._payers.generation
         known = self._payers.recall(key, now_s=now_s)
@@ -107,7 +130,7 @@ class Callers:
         payer = await self._payer(record.tenant_id, record.agent_id)
         if payer is None:
             raise _opens_nothing()
-        return Principal(key_id=presented.key_id, payer=payer)
+        return Principal(key_id=presented.key_id, scope=record.scope, payer=payer)
 
     async def _payer(self, tenant_id: TenantId, agent_id: AgentId) -> Payer | None:
         async with tenancy.tenant_transaction(self._pool, tenant_id) as connection:

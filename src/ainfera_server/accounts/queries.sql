@@ -36,9 +36,9 @@ values (
 -- name: write_api_key
 -- Of a secret only its keyed hash is kept.
 insert into api_keys (
-    cell, key_id, tenant_id, agent_id, name, secret_hash, last_four, created_at
+    cell, key_id, tenant_id, agent_id, name, scope, secret_hash, last_four, created_at
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: revoke_api_key
 -- A key is revoked once; the second time changes nothing.
@@ -48,13 +48,13 @@ returning key_id
 
 -- name: presented_key
 -- Who calls: the key that was presented, before anything is known about its tenant.
-select key_id, tenant_id, agent_id, secret_hash, revoked_at
+select key_id, tenant_id, agent_id, scope, secret_hash, revoked_at
 from api_keys
 where cell = $1 and key_id = $2
 
 -- name: api_keys
 -- A tenant's keys as its owner sees them, newest first.
-select key_id, tenant_id, agent_id, name, last_four, created_at, revoked_at
+select key_id, tenant_id, agent_id, name, scope, last_four, created_at, revoked_at
 from api_keys
 where cell = $1 and tenant_id = $2
 order by created_at desc, key_id
@@ -62,7 +62,7 @@ limit $3
 
 -- name: api_key
 -- One key as its owner sees it.
-select key_id, tenant_id, agent_id, name, last_four, created_at, revoked_at
+select key_id, tenant_id, agent_id, name, scope, last_four, created_at, revoked_at
 from api_keys
 where cell = $1 and key_id = $2
 

@@ -10,7 +10,7 @@ import orjson
 
 from ainfera_server import identifiers
 from ainfera_server.accounts.agent_cards import CardAlg
-from ainfera_server.accounts.api_keys import KeyId, NewKey
+from ainfera_server.accounts.api_keys import KeyId, KeyScope, NewKey
 from ainfera_server.contents.keeping import Keeping
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AccountId, AgentId, Cell, TenantId
@@ -114,6 +114,7 @@ class KeyOnRecord:
     key_id: KeyId
     tenant_id: TenantId
     agent_id: AgentId
+    scope: KeyScope
     secret_hash: str = field(repr=False)
     revoked_at: datetime | None
 
@@ -126,6 +127,7 @@ class ListedKey:
     tenant_id: TenantId
     agent_id: AgentId
     name: str
+    scope: KeyScope
     last_four: str
     created_at: datetime
     revoked_at: datetime | None
@@ -218,6 +220,7 @@ async def write_api_key(
     tenant_id: TenantId,
     agent_id: AgentId,
     name: str,
+    scope: KeyScope,
     created_at: datetime,
 ) -> None:
     """Write what is kept of a new key."""
@@ -228,6 +231,7 @@ async def write_api_key(
         tenant_id,
         agent_id,
         name,
+        scope,
         key.secret_hash,
         key.last_four,
         created_at,
@@ -250,6 +254,7 @@ async def presented_key(connection: Connection, cell: Cell, key_id: KeyId) -> Ke
         key_id=row["key_id"],
         tenant_id=TenantId(row["tenant_id"]),
         agent_id=AgentId(row["agent_id"]),
+        scope=row["scope"],
         secret_hash=row["secret_hash"],
         revoked_at=row["revoked_at"],
     )
@@ -345,6 +350,7 @@ def _listed_key(row: Row) -> ListedKey:
         tenant_id=TenantId(row["tenant_id"]),
         agent_id=AgentId(row["agent_id"]),
         name=row["name"],
+        scope=row["scope"],
         last_four=row["last_four"],
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],

@@ -124,8 +124,10 @@ class Door:
     async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask for the key, read the body, and only then let FastAPI look at either."""
         headers = Headers(scope=scope)
-        if route.opens == "key":
+        if route.opens != "public":
             principal = await authenticate.authenticate(self._gateway, headers)
+            if route.opens == "owner":
+                principal.require_owner()
             scope["state"]["principal"] = principal
         body = await self._body(route, headers, receive) if route.takes_body else b""
         inner = {**scope, "method": route.method}

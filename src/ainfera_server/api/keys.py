@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from ainfera_server.accounts import absent
 from ainfera_server.accounts import actions as accounts_actions
 from ainfera_server.accounts import store as accounts_store
-from ainfera_server.accounts.api_keys import KeyId
+from ainfera_server.accounts.api_keys import KeyId, KeyScope
 from ainfera_server.accounts.store import ListedKey
 from ainfera_server.api import answers, given, ids
 from ainfera_server.api.answers import Shown
@@ -26,6 +26,11 @@ class KeyCreate(BaseModel):
     agent_id: str | None = Field(
         None, description="The agent that acts when a call names none; your key's own if left out."
     )
+    scope: KeyScope = Field(
+        "owner",
+        description="`owner` may do all that you may; `inference` may ask models for its own"
+        " agent, count tokens, record outcomes and read.",
+    )
 
 
 async def create_key(gateway: Opened, caller: Caller, body: KeyCreate) -> Response:
@@ -35,7 +40,7 @@ async def create_key(gateway: Opened, caller: Caller, body: KeyCreate) -> Respon
         agent_id = AgentId(ids.parsed(body.agent_id, absent.agent))
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
         created = await accounts_actions.create_key(
-            connection, given.minting(gateway), agent_id=agent_id, name=body.name
+            connection, given.minting(gateway), agent_id=agent_id, name=body.name, scope=body.scope
         )
     return answers.json({**_key(created.listed), "api_key": created.presented}, status=201)
 
@@ -66,6 +71,7 @@ def _key(key: ListedKey) -> dict[str, Shown]:
     return {
         "key_id": key.key_id,
         "name": key.name,
+        "scope": key.scope,
         "agent_id": str(key.agent_id),
         "last_four": key.last_four,
         "created_at": answers.moment(key.created_at),

@@ -76,7 +76,7 @@ def document(app: FastAPI, routes: "tuple[Route | InferenceRoute | UnbuiltRoute,
     for route in routes:
         match route:
             case Route():
-                if route.opens == "key":
+                if route.opens != "public":
                     _ask_for_key(paths[_written(route.path)][route.method.lower()])
             case InferenceRoute():
                 paths.setdefault(route.path, {})["post"] = _inference(route)

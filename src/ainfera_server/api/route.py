@@ -7,8 +7,8 @@ from typing import Literal
 
 from fastapi.responses import Response
 
-Opens = Literal["key", "public"]
-"""What a route asks for before anything else happens."""
+Opens = Literal["key", "owner", "public"]
+"""What a route asks for before anything else happens: any key, one of an owner's, or none."""
 
 METHODS_WITH_A_BODY = frozenset({"PATCH", "POST", "PUT"})
 

@@ -42,9 +42,15 @@ def _public(line: str, answer: Answer, tag: str, status: int = 200) -> Route:
 
 
 def _keyed(line: str, answer: Answer, tag: str, status: int = 200) -> Route:
-    """A route that nothing is looked up for without a key."""
+    """A route that nothing is looked up for without a key, of whatever scope."""
     method, path = line.split(" ")
     return Route(method=method, path=path, answer=answer, opens="key", tag=tag, status=status)
+
+
+def _owners(line: str, answer: Answer, tag: str, status: int = 200) -> Route:
+    """A route that changes what an agent could use to lift its own limits, or to hide a trace."""
+    method, path = line.split(" ")
+    return Route(method=method, path=path, answer=answer, opens="owner", tag=tag, status=status)
 
 
 def _unbuilt(line: str, sentence: str) -> UnbuiltRoute:
@@ -85,27 +91,27 @@ ROUTES: tuple[Route, ...] = (
     _public("POST /v1/tenants/register", tenants.register_tenant, "tenants", status=201),
     _keyed("GET /v1/tenants/{tenant_id}", tenants.get_tenant, "tenants"),
     _keyed("GET /v1/tenants/{tenant_id}/spend-policy", tenants.get_spend_policy, "tenants"),
-    _keyed("PATCH /v1/tenants/{tenant_id}/spend-policy", tenants.change_spend_policy, "tenants"),
+    _owners("PATCH /v1/tenants/{tenant_id}/spend-policy", tenants.change_spend_policy, "tenants"),
     _keyed("GET /v1/tenants/{tenant_id}/retention", retention.get_retention, "retention"),
-    _keyed("PUT /v1/tenants/{tenant_id}/retention", retention.change_retention, "retention"),
+    _owners("PUT /v1/tenants/{tenant_id}/retention", retention.change_retention, "retention"),
     _public("POST /v1/agents/signup", agents.sign_up, "agent-signup", status=201),
-    _keyed("POST /v1/agents/register", agents.register_agent, "agents", status=201),
+    _owners("POST /v1/agents/register", agents.register_agent, "agents", status=201),
     _keyed("GET /v1/agents", agents.list_agents, "agents"),
     _keyed("GET /v1/agents/{agent_id}", agents.get_agent, "agents"),
     _keyed("GET /v1/agents/{agent_id}/metrics", agents.agent_metrics, "agents"),
-    _keyed("PATCH /v1/agents/{agent_id}/spend-policy", agents.change_spend_policy, "agents"),
-    _keyed("POST /v1/agents/{agent_id}/spend-policy", agents.change_spend_policy, "agents"),
+    _owners("PATCH /v1/agents/{agent_id}/spend-policy", agents.change_spend_policy, "agents"),
+    _owners("POST /v1/agents/{agent_id}/spend-policy", agents.change_spend_policy, "agents"),
     _keyed("GET /v1/agents/{agent_id}/card", cards.get_card, "agent-cards"),
-    _keyed("POST /v1/agents/{agent_id}/card", cards.mint_card, "agent-cards"),
-    _keyed("POST /v1/agents/{agent_id}/card/rotate", cards.rotate_card, "agent-cards"),
+    _owners("POST /v1/agents/{agent_id}/card", cards.mint_card, "agent-cards"),
+    _owners("POST /v1/agents/{agent_id}/card/rotate", cards.rotate_card, "agent-cards"),
     _public("GET /v1/agents/{agent_id}/card/keys", cards.public_keys, "agent-cards"),
     _keyed("POST /v1/agents/cards/verify", cards.verify_card, "agent-cards"),
     _public("GET /v1/agents/{agent_id}/pubkey", cards.public_key, "agent-cards"),
-    _keyed("POST /v1/keys", keys.create_key, "keys", status=201),
+    _owners("POST /v1/keys", keys.create_key, "keys", status=201),
     _keyed("GET /v1/keys", keys.list_keys, "keys"),
-    _keyed("DELETE /v1/keys/{key_id}", keys.revoke_key, "keys"),
-    _keyed("POST /v1/wallets/topup", wallets.top_up, "wallets", status=201),
-    _keyed("POST /v1/wallets/move", wallets.move, "wallets", status=201),
+    _owners("DELETE /v1/keys/{key_id}", keys.revoke_key, "keys"),
+    _owners("POST /v1/wallets/topup", wallets.top_up, "wallets", status=201),
+    _owners("POST /v1/wallets/move", wallets.move, "wallets", status=201),
     _keyed("GET /v1/wallets/pool", wallets.get_pool, "wallets"),
     _keyed("GET /v1/wallets/{agent_id}", wallets.get_wallet, "wallets"),
     _keyed("GET /v1/ledger/pool", wallets.get_pool_ledger, "wallets"),
@@ -113,8 +119,8 @@ ROUTES: tuple[Route, ...] = (
     _keyed("GET /v1/inferences/{inference_id}", inferences.get_inference, "inferences"),
     _keyed("GET /v1/inferences/{inference_id}/decision", inferences.get_decision, "inferences"),
     _keyed("GET /v1/inferences/{inference_id}/content", retention.get_content, "retention"),
-    _keyed("DELETE /v1/inferences/{inference_id}/content", retention.delete_content, "retention"),
-    _keyed("DELETE /v1/tenants/{tenant_id}/content", retention.delete_contents, "retention"),
+    _owners("DELETE /v1/inferences/{inference_id}/content", retention.delete_content, "retention"),
+    _owners("DELETE /v1/tenants/{tenant_id}/content", retention.delete_contents, "retention"),
     _keyed("GET /v1/receipts/{receipt_id}", receipts.get_receipt, "inferences"),
     _keyed("POST /v1/outcomes", outcomes.record_outcome, "outcomes", status=201),
     _public("GET /v1/audit/public", audit.public_feed, "audit"),

@@ -8,6 +8,7 @@ import click
 from ainfera_server.cli import options
 
 if TYPE_CHECKING:
+    from ainfera_server.accounts.api_keys import KeyScope
     from ainfera_server.accounts.store import ListedKey
     from ainfera_server.gateway import Gateway
 
@@ -26,9 +27,18 @@ def keys() -> None:
     callback=options.not_empty,
     help="A name for it.",
 )
+@click.option(
+    "--scope",
+    type=click.Choice(["owner", "inference"]),
+    default="owner",
+    show_default=True,
+    help="`owner` may change everything; `inference` may ask for its own agent, and read.",
+)
 @options.data_dir
 @options.as_json
-def create_key(agent: str, name: str, data_dir: str | None, *, as_json: bool) -> None:
+def create_key(
+    agent: str, name: str, scope: "KeyScope", data_dir: str | None, *, as_json: bool
+) -> None:
     """Make a key and print it; it is not stored and cannot be shown again."""
     from ainfera_server.accounts import actions
     from ainfera_server.accounts.actions import CreatedKey
@@ -39,7 +49,11 @@ def create_key(agent: str, name: str, data_dir: str | None, *, as_json: bool) ->
         found = await found_agents.named(gateway, agent)
         async with tenancy.tenant_transaction(gateway.pools.app, found.tenant_id) as connection:
             return await actions.create_key(
-                connection, database.minting(gateway), agent_id=found.agent_id, name=name
+                connection,
+                database.minting(gateway),
+                agent_id=found.agent_id,
+                name=name,
+                scope=scope,
             )
 
     created = database.use(options.settings(data_dir=data_dir), work)
@@ -102,6 +116,7 @@ def _row(key: "ListedKey") -> Mapping[str, object]:
     return {
         "key_id": key.key_id,
         "name": key.name,
+        "scope": key.scope,
         "last_four": key.last_four,
         "agent_id": key.agent_id,
         "created_at": key.created_at.isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import mcp_types
 import orjson
@@ -32,10 +32,13 @@ class Result(BaseModel):
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
+Opens = Literal["key", "owner"]
+"""Which keys may call a tool: any, or an owner's alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool(Generic[ArgumentsT]):
-    """One tool; `run` may raise any AinferaError."""
+    """One tool; `run` may raise any AinferaError, and is reached by the keys that `opens` says."""
 
     name: str
     title: str
@@ -43,6 +46,7 @@ class Tool(Generic[ArgumentsT]):
     takes: type[ArgumentsT]
     gives: type[Result]
     annotations: ToolAnnotations
+    opens: Opens
     run: Callable[[Asking, ArgumentsT], Awaitable[Result]]
 
     @property
@@ -60,6 +64,8 @@ class Tool(Generic[ArgumentsT]):
     async def call(self, ask: Asking, arguments: dict[str, object]) -> CallToolResult:
         """Run the tool; whatever goes wrong is the result, so that a model can read it."""
         try:
+            if self.opens == "owner":
+                ask.caller.require_owner()
             result = await self.run(ask, self._read(arguments))
         except Exception as problem:
             return _refused(asking.told(problem, ask, where=self.name), ask.request_id)

@@ -27,6 +27,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=agents.OfAgent,
         gives=agents.AgentFound,
         annotations=READS,
+        opens="key",
         run=agents.get_agent,
     ),
     Tool(
@@ -36,6 +37,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=agents.OfAgent,
         gives=wallets.WalletFound,
         annotations=READS,
+        opens="key",
         run=wallets.get_wallet,
     ),
     Tool(
@@ -45,6 +47,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=wallets.TopUp,
         gives=wallets.ToppedUp,
         annotations=ADDS,
+        opens="owner",
         run=wallets.topup_wallet,
     ),
     Tool(
@@ -55,6 +58,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=inferences.Question,
         gives=inferences.AnswerGiven,
         annotations=SPENDS,
+        opens="key",
         run=inferences.infer,
     ),
     Tool(
@@ -64,6 +68,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=evidence.PageOfChain,
         gives=evidence.ChainRead,
         annotations=READS,
+        opens="key",
         run=evidence.read_audit_chain,
     ),
     Tool(
@@ -74,6 +79,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=agents.OfAgent,
         gives=evidence.ChainVerdict,
         annotations=READS,
+        opens="key",
         run=evidence.verify_audit_chain,
     ),
     Tool(
@@ -84,6 +90,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=evidence.OfInference,
         gives=evidence.DecisionFound,
         annotations=READS,
+        opens="key",
         run=evidence.get_decision,
     ),
     Tool(
@@ -94,6 +101,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=evidence.OfReceipt,
         gives=evidence.ReceiptVerdict,
         annotations=READS,
+        opens="key",
         run=evidence.verify_receipt,
     ),
     Tool(
@@ -103,6 +111,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=agents.OfAgent,
         gives=cards.CardMinted,
         annotations=ADDS,
+        opens="owner",
         run=cards.mint_card,
     ),
     Tool(
@@ -113,6 +122,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=cards.Rotation,
         gives=cards.CardRotated,
         annotations=REPLACES,
+        opens="owner",
         run=cards.rotate_card,
     ),
     Tool(
@@ -122,6 +132,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         takes=cards.CardToVerify,
         gives=cards.CardVerdict,
         annotations=READS,
+        opens="key",
         run=cards.verify_card,
     ),
 )

@@ -16,7 +16,7 @@ from ainfera_server.audit.evidence.exhibits import (
     SignedEvent,
     SignedText,
 )
-from ainfera_server.audit.evidence.findings import Fault, Open
+from ainfera_server.audit.evidence.findings import Fault, Held, Open
 from ainfera_server.audit.evidence.trust import Keys
 from ainfera_server.audit.public_log import log
 from ainfera_server.audit.public_log.merkle import NotAProof
@@ -83,6 +83,7 @@ def chain_facts(export: ChainExport, by: Checker) -> tuple[Facts, ...]:
     found: list[Facts] = []
     last: str | None = None
     tenant_id: Json = None
+    places: dict[Json, int] = {}
     for place, one in enumerate(export.events, start=1):
         if one.previous_hash != last:
             raise Fault(_break(one, place, last), record=f"event {place}", place=place)
@@ -96,12 +97,16 @@ def chain_facts(export: ChainExport, by: Checker) -> tuple[Facts, ...]:
                 record=f"event {place}",
                 place=place,
             )
+        first = places.setdefault(str(facts.get("event_id")), place)
+        if first != place:
+            sentence = f"it has the event_id of event {first}"
+            raise Fault(sentence, record=f"event {place}", place=place)
         found.append(facts)
         last = one.event_hash
     return tuple(found)
 
 
-def end_count(export: ChainExport, events: Sequence[Facts], by: Checker) -> int:
+def end_count(export: ChainExport, events: Sequence[Facts], by: Checker) -> Held:
     """Check that the chain ends where its server signed that it ends. Raises Fault."""
     end = signed_object(export.end, record="the end", by=by)
     if END_MEMBERS ^ set(end) or end["schema"] != exhibits.CHAIN_END:
@@ -121,7 +126,9 @@ def end_count(export: ChainExport, events: Sequence[Facts], by: Checker) -> int:
         )
     if end["event_hash"] != last:
         raise Fault("another event was the last one (head_mismatch)", record="the end")
-    return len(events)
+    if not isinstance(end["exported_at"], str):
+        raise Fault("it does not say when the chain was exported", record="the end")
+    return Held(count=len(events), sentence=f"exported at {end['exported_at']}")
 
 
 def signed_object(one: SignedText, *, record: str, by: Checker, place: int | None = None) -> Facts:
@@ -138,7 +145,7 @@ def signed_object(one: SignedText, *, record: str, by: Checker, place: int | Non
     return canonical_object(one.signed_text, record=record, place=place)
 
 
-def inclusion_count(export: ChainExport, by: Checker) -> int:
+def inclusion_count(export: ChainExport, by: Checker) -> Held:
     """How many events the log is proved to hold, from the first. Raises Fault and Open."""
     seq = export.inclusion_seq
     if (seq is None) != (export.inclusion is None):
@@ -146,8 +153,9 @@ def inclusion_count(export: ChainExport, by: Checker) -> int:
     require_one_of(export.inclusion, export.inclusion_pending)
     if seq is None or not 1 <= seq <= len(export.events):
         raise Fault(f"the file has no event {seq}", record="the inclusion proof")
-    check_inclusion(export.inclusion, export.agent_id, seq, export.events[seq - 1].event_hash, by)
-    return seq
+    event_hash = export.events[seq - 1].event_hash
+    sentence = check_inclusion(export.inclusion, export.agent_id, seq, event_hash, by)
+    return Held(count=seq, sentence=sentence)
 
 
 def require_one_of(inclusion: Inclusion | None, pending: str | None) -> None:
@@ -162,8 +170,8 @@ def require_one_of(inclusion: Inclusion | None, pending: str | None) -> None:
 
 def check_inclusion(
     found: Inclusion | None, agent_id: str, seq: int, event_hash: str, by: Checker
-) -> None:
-    """Check that the log holds an event of the agent. Raises Fault."""
+) -> str:
+    """Check that the log holds an event of the agent, and say as of when. Raises Fault."""
     parsed = identifiers.parsed(agent_id)
     if parsed is None:
         raise Fault(f"{agent_id[:40]!r} is no agent's id", record="the inclusion proof")
@@ -172,9 +180,10 @@ def check_inclusion(
     entry = log.entry(AgentId(UUID(str(parsed))), seq, event_hash)
     try:
         proof = log.read_inclusion_proof(msgspec.to_builtins(found))
-        log.check_inclusion(proof, entry, verifier_keys=by.keys.log_keys)
+        signed = log.check_inclusion(proof, entry, verifier_keys=by.keys.log_keys)
     except (NotAProof, NotACheckpoint) as problem:
         raise Fault(str(problem), record="the inclusion proof") from None
+    return f"by a checkpoint of the log with {signed.checkpoint.size} entries"
 
 
 def _break(one: SignedEvent, place: int, last: str | None) -> str:

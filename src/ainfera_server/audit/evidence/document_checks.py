@@ -6,11 +6,12 @@ from ainfera_server import money
 from ainfera_server.audit.evidence import chain_checks, cost_checks, decision_checks, receipt_checks
 from ainfera_server.audit.evidence.chain_checks import Checker, Facts
 from ainfera_server.audit.evidence.exhibits import ChainExport, DecisionTexts, ReceiptDocument
-from ainfera_server.audit.evidence.findings import Fault, Open
+from ainfera_server.audit.evidence.findings import Fault, Held, Open
 from ainfera_server.conversation import Json
 from ainfera_server.money import NotAnAmount
 
 CREATED = "receipt.created"
+DEBITED = "ledger.debited"
 
 
 def shown(document: ReceiptDocument, said: Facts) -> int:
@@ -54,7 +55,7 @@ def in_chain(document: ReceiptDocument, said: Facts, events: Sequence[Facts]) ->
     return 1
 
 
-def inclusion(document: ReceiptDocument, said: Facts, events: Sequence[Facts], by: Checker) -> int:
+def inclusion(document: ReceiptDocument, said: Facts, events: Sequence[Facts], by: Checker) -> Held:
     """Check that the log holds the event that commits to the receipt. Raises Fault and Open."""
     chain_checks.require_one_of(document.evidence.inclusion, document.evidence.inclusion_pending)
     created = [
@@ -65,14 +66,17 @@ def inclusion(document: ReceiptDocument, said: Facts, events: Sequence[Facts], b
     if len(created) != 1:
         raise Fault("there is no event that it would be about", record="the inclusion proof")
     ((seq, event_hash),) = created
-    chain_checks.check_inclusion(
+    sentence = chain_checks.check_inclusion(
         document.evidence.inclusion, str(said["agent_id"]), seq, event_hash, by
     )
-    return 1
+    return Held(count=1, sentence=sentence)
 
 
 def decision(document: ReceiptDocument, said: Facts, committed: str | None) -> int:
-    """Check the decision behind a receipt; a call that named its model has none. Raises Fault."""
+    """Check the decision behind a receipt; a call that named its model has none.
+
+    Raises Fault, and Open for one whose text is missing.
+    """
     if said["decision_id"] is None:
         if document.evidence.decision is not None or committed is not None:
             raise Fault("the receipt names no decision, and there is one", record="the decision")
@@ -108,18 +112,26 @@ def chain_receipts(export: ChainExport, events: Sequence[Facts], by: Checker) ->
             record=f"receipt {place}",
             place=place,
         )
+    _require_receipts_of_debits(found, events)
     return tuple(found)
 
 
 def chain_decisions(export: ChainExport, receipts: Sequence[Facts], events: Sequence[Facts]) -> int:
-    """Check the decision behind every receipt that names one, in their order. Raises Fault."""
+    """Check the decision behind every receipt that names one, in their order.
+
+    Raises Fault, and Open when the text of one is missing: the others are checked all the same.
+    """
     if export.receipts is None or export.decisions is None:
         raise Fault("receipts and decisions belong together", record="the file")
     about = _about(events)
     wanted = [said for said in receipts if said["decision_id"] is not None]
+    reasons: list[str] = []
     for place, (texts, said) in enumerate(zip(export.decisions, wanted, strict=False), start=1):
         committed = receipt_checks.decision_hash(said, _told(about, said))
-        decision_checks.check(texts, said, committed, record=f"decision {place}", place=place)
+        try:
+            decision_checks.check(texts, said, committed, record=f"decision {place}", place=place)
+        except Open as reason:
+            reasons.append(str(reason))
     if len(export.decisions) != len(wanted):
         place = min(len(export.decisions), len(wanted)) + 1
         raise Fault(
@@ -127,6 +139,7 @@ def chain_decisions(export: ChainExport, receipts: Sequence[Facts], events: Sequ
             record=f"decision {place}",
             place=place,
         )
+    _require_all_made(reasons, len(wanted))
     return len(wanted)
 
 
@@ -138,9 +151,22 @@ def made_again(decisions: Sequence[DecisionTexts]) -> int:
             decision_checks.check_again(texts, record=f"decision {place}", place=place)
         except Open as reason:
             reasons.append(str(reason))
-    if reasons:
-        raise Open(f"{len(reasons)} of {len(decisions)} cannot be made here: {reasons[0]}")
+    _require_all_made(reasons, len(decisions))
     return len(decisions)
+
+
+def _require_all_made(reasons: Sequence[str], count: int) -> None:
+    if reasons:
+        sentence = f"{len(reasons)} of {count} could not be checked, the first because it "
+        raise Open(f"{sentence}{reasons[0]}", held=count - len(reasons))
+
+
+def _require_receipts_of_debits(receipts: Sequence[Facts], events: Sequence[Facts]) -> None:
+    """Money is never taken without a receipt that says what for."""
+    known = {said["inference_id"] for said in receipts if isinstance(said["inference_id"], str)}
+    for place, facts in enumerate(events, start=1):
+        if facts["event_type"] == DEBITED and facts.get("inference_id") not in known:
+            raise Fault("money was taken, and there is no receipt of it", record=f"event {place}")
 
 
 def _about(events: Sequence[Facts]) -> Mapping[str, list[Facts]]:

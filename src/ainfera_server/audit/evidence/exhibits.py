@@ -184,8 +184,8 @@ def _object(content: bytes) -> Mapping[str, Json]:
 def _distinct(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise BrokenExhibit(f"an object has the name {twice!r} twice")
     return members
 

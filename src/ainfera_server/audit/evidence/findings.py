@@ -37,9 +37,22 @@ class Report:
         return self.first_fault is None
 
     @property
+    def not_made(self) -> tuple[str, ...]:
+        """The names of the checks that could not be made."""
+        return tuple(one.name for one in self.checks if one.state == "open")
+
+    @property
     def first_fault(self) -> Check | None:
         """The first check that failed."""
         return next((one for one in self.checks if one.state == "fails"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How many records held, and what the reader should know of them."""
+
+    count: int
+    sentence: str
 
 
 class Fault(ValueError):
@@ -55,4 +68,8 @@ class Fault(ValueError):
 
 
 class Open(Exception):
-    """A check cannot be made here; the message says why."""
+    """A check cannot be made here; the message says why, and `held` how many records did hold."""
+
+    def __init__(self, sentence: str, *, held: int = 0) -> None:
+        super().__init__(sentence)
+        self.held = held

@@ -14,6 +14,7 @@ ENTRY = re.compile(
     r'\{"agent":"([0-9a-f]{64})","event_hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,18})\}',
     re.ASCII,
 )
+LOG = "the log"
 HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -21,10 +22,7 @@ def checkpoint(export: LogExport, keys: Keys) -> SignedCheckpoint:
     """Read the checkpoint that the log signed. Raises Fault."""
     if not export.log_keys:
         raise Fault("the file names no key of the log", record="the checkpoint")
-    try:
-        return notes.read_checkpoint(export.checkpoint.encode(), verifier_keys=keys.log_keys)
-    except NotACheckpoint as problem:
-        raise Fault(str(problem), record="the checkpoint") from None
+    return _read(export.checkpoint, keys, record="the checkpoint")
 
 
 def leaves_count(export: LogExport, signed: SignedCheckpoint) -> int:
@@ -63,10 +61,32 @@ def entries_count(export: LogExport) -> int:
     return counted
 
 
-def counted_count(chain: ChainExport, log: LogExport) -> int:
-    """Check a chain against every entry that the log has of its agent. Raises Fault."""
+def counted_count(chain: ChainExport, log: LogExport, *, brought: Keys) -> int:
+    """Check a chain against every entry that the log has of its agent.
+
+    The log has to be the one that the chain's own proof is from, and no other that its server
+    keeps for somebody else: signed by the same key, and continuing the proof's tree. Raises Fault.
+    """
+    log_keys = brought.log_keys or chain.log_keys
+    if not log_keys:
+        raise Fault("the chain names no key of a log, and none was given", record=LOG)
+    keys = Keys(pems={}, log_keys=log_keys)
+    signed = checkpoint(log, keys)
     agent = hashlib.sha256(chain.agent_id.encode()).hexdigest()
     in_log = _hashes_of(agent, log.entries)
+    _require_events(chain, in_log)
+    if chain.inclusion is not None:
+        own = _read(chain.inclusion.checkpoint, keys, record="the checkpoint of the chain's proof")
+        _require_continued(own, signed, log)
+        if len(in_log) < (chain.inclusion_seq or 0):
+            place = len(in_log) + 1
+            sentence = "its proof says that it is in the log, and it is not there"
+            raise Fault(sentence, record=f"event {place}", place=place)
+    return len(in_log)
+
+
+def _require_events(chain: ChainExport, in_log: Sequence[str]) -> None:
+    """What the log has of the agent is the chain, from its first event, and nothing behind it."""
     for place, (event, logged) in enumerate(zip(chain.events, in_log, strict=False), start=1):
         if event.event_hash != logged:
             raise Fault(
@@ -80,12 +100,35 @@ def counted_count(chain: ChainExport, log: LogExport) -> int:
             record=f"event {place}",
             place=place,
         )
-    return len(in_log)
+
+
+def _require_continued(own: SignedCheckpoint, signed: SignedCheckpoint, log: LogExport) -> None:
+    """The tree of the chain's proof is the beginning of the log's."""
+    of_chain, of_log = own.checkpoint, signed.checkpoint
+    if of_chain.origin != of_log.origin:
+        raise Fault(f"it is {of_log.origin!r}, and the chain is in {of_chain.origin!r}", record=LOG)
+    if of_log.size < of_chain.size or len(log.entries) < of_chain.size:
+        raise Fault(
+            f"it has {of_log.size} entries and the checkpoint of the chain's proof {of_chain.size}:"
+            " it is older than the chain, so take a newer one",
+            record=LOG,
+        )
+    leaves = [merkle.leaf_hash(text.encode()) for text in log.entries[: of_chain.size]]
+    if merkle.root(leaves) != of_chain.root:
+        sentence = f"its first {of_chain.size} entries are not those of the chain's checkpoint"
+        raise Fault(f"{sentence}: there are two logs", record=LOG)
 
 
 def _hashes_of(agent: str, entries: Sequence[str]) -> list[str]:
     found = (ENTRY.fullmatch(text) for text in entries)
     return [entry[2] for entry in found if entry is not None and entry[1] == agent]
+
+
+def _read(note: str, keys: Keys, *, record: str) -> SignedCheckpoint:
+    try:
+        return notes.read_checkpoint(note.encode(), verifier_keys=keys.log_keys)
+    except NotACheckpoint as problem:
+        raise Fault(str(problem), record=record) from None
 
 
 def _fault(sentence: str, place: int) -> Fault:

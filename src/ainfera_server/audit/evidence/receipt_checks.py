@@ -97,6 +97,8 @@ def _require_members(said: Facts, members: frozenset[str]) -> None:
 
 def _check_ending(said: Facts) -> None:
     outcome, rule = said["outcome"], said["billing_rule"]
+    if not isinstance(outcome, str) or not isinstance(rule, str):
+        raise Fault("outcome and billing_rule are no names")
     if outcome == "refused":
         holds = rule == "refused" and said["refusal_reason"] is not None
         holds = holds and said["usage"] is None

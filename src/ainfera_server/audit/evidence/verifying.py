@@ -22,11 +22,15 @@ from ainfera_server.audit.evidence.exhibits import (
     BrokenExhibit,
     ChainExport,
     LogExport,
+    NotAnExhibit,
     ReceiptDocument,
 )
-from ainfera_server.audit.evidence.findings import Check, Fault, Open, Report, State
+from ainfera_server.audit.evidence.findings import Check, Fault, Held, Open, Report, State
 from ainfera_server.audit.evidence.trust import NO_KEYS, Keys
 from ainfera_server.audit.public_log.notes import SignedCheckpoint
+from ainfera_server.conversation import Json
+
+SUBJECT_LENGTH_MAX = 80
 
 INDEX = re.compile(r"\[(\d+)\]")
 
@@ -41,8 +45,8 @@ def verify(content: bytes, *, brought: Keys = NO_KEYS, log: bytes | None = None)
     Raises NotAnExhibit for content that is none of the files, and WrongKind.
     """
     try:
-        exhibit = exhibits.read(content)
-        counted = None if log is None else exhibits.read(log)
+        exhibit = _read(content)
+        counted = None if log is None else _read(log)
     except BrokenExhibit as problem:
         return Report(subject="the file", checks=(_broken(problem),))
     if counted is None:
@@ -51,7 +55,11 @@ def verify(content: bytes, *, brought: Keys = NO_KEYS, log: bytes | None = None)
         raise WrongKind("only the export of a chain can be counted in the export of a log")
     chain, whole_log = _report(exhibit, brought), _report(counted, brought)
     bench = _Bench()
-    bench.look("counted in the log", "events", lambda: log_checks.counted_count(exhibit, counted))
+    bench.look(
+        "counted in the log",
+        "events",
+        lambda: log_checks.counted_count(exhibit, counted, brought=brought),
+    )
     return Report(
         subject=f"{chain.subject}, or {whole_log.subject}",
         checks=(*chain.checks, *whole_log.checks, *bench.checks),
@@ -64,17 +72,25 @@ class _Bench:
 
     checks: list[Check] = field(default_factory=list[Check])
 
-    def look(self, name: str, records: str, check: Callable[[], int]) -> bool:
-        """Carry out a check that tells how many records it looked at; whether they hold."""
+    def look(self, name: str, records: str, check: Callable[[], int | Held]) -> bool:
+        """Carry out a check that tells how many records it looked at; whether they hold.
+
+        Strangers write these files: whatever they break in here is their file's fault, told as one.
+        """
         held, sentence, record, place = 0, None, None, None
         state: State = "holds"
         try:
-            held = check()
+            found = check()
+            held, sentence = (
+                (found.count, found.sentence) if isinstance(found, Held) else (found, None)
+            )
         except Open as reason:
-            state, sentence = "open", str(reason)
+            state, sentence, held = "open", str(reason), reason.held
         except Fault as fault:
             state, sentence, record, place = "fails", fault.sentence, fault.record, fault.place
             held = 0 if place is None else place - 1
+        except Exception as problem:  # noqa: BLE001 (see above)
+            state, sentence = "fails", f"cannot be read: {type(problem).__name__}"
         self.checks.append(
             Check(
                 name=name,
@@ -93,8 +109,8 @@ class _Bench:
         try:
             listed = _listed(exhibit)
             keys = trust.pinned(brought, listed)
-        except Fault as fault:
-            self.look("keys", "keys", _raises(fault))
+        except Exception as problem:  # noqa: BLE001 (as in look, which tells it)
+            self.look("keys", "keys", _raises(problem))
             return None
         self.checks.append(_of_keys(keys, brought))
         return Checker(keys=keys, listed=listed)
@@ -104,13 +120,13 @@ def _report(exhibit: AnyExhibit, brought: Keys) -> Report:
     bench = _Bench()
     match exhibit:
         case ReceiptDocument():
-            subject = f"the receipt {exhibit.shown.get('receipt_id')}"
+            subject = f"the receipt {_named(exhibit.shown.get('receipt_id'))}"
             _check_document(bench, exhibit, bench.keys(exhibit, brought))
         case ChainExport():
-            subject = f"the chain of the agent {exhibit.agent_id}"
+            subject = f"the chain of the agent {_named(exhibit.agent_id)}"
             _check_chain(bench, exhibit, bench.keys(exhibit, brought))
         case LogExport():
-            subject = f"the log {exhibit.checkpoint.partition(chr(10))[0]}"
+            subject = f"the log {_named(exhibit.checkpoint.partition(chr(10))[0])}"
             _check_log(bench, exhibit, bench.keys(exhibit, brought))
     return Report(subject=subject, checks=tuple(bench.checks))
 
@@ -203,13 +219,28 @@ def _check_log(bench: _Bench, export: LogExport, by: Checker | None) -> None:
         return
     found: list[SignedCheckpoint] = []
 
-    def checkpoint() -> int:
+    def checkpoint() -> Held:
         found.append(log_checks.checkpoint(export, by.keys))
-        return 1
+        return Held(count=1, sentence=f"of {found[0].checkpoint.size} entries")
 
     if bench.look("checkpoint", "checkpoints", checkpoint):
         bench.look("leaf hashes", "hashes", lambda: log_checks.leaves_count(export, found[0]))
     bench.look("entries", "entries", lambda: log_checks.entries_count(export))
+
+
+def _read(content: bytes) -> AnyExhibit:
+    """Read a file, in which nothing may be so odd that reading it fails."""
+    try:
+        return exhibits.read(content)
+    except NotAnExhibit:
+        raise
+    except Exception as problem:  # noqa: BLE001 (strangers write these files)
+        raise BrokenExhibit(f"cannot be read: {type(problem).__name__}") from None
+
+
+def _named(found: Json) -> str:
+    """What a file says that it is about, as far as that fits into a sentence."""
+    return found[:SUBJECT_LENGTH_MAX] if isinstance(found, str) else "without a name"
 
 
 def _listed(exhibit: AnyExhibit) -> Keys:
@@ -252,8 +283,8 @@ def _broken(problem: BrokenExhibit) -> Check:
     )
 
 
-def _raises(fault: Fault) -> Callable[[], int]:
+def _raises(problem: Exception) -> Callable[[], int]:
     def check() -> int:
-        raise fault
+        raise problem
 
     return check

@@ -68,6 +68,8 @@ def _status_and_type(error: AinferaError) -> tuple[int, str]:
             return 402, "billing_error"
         case Unauthenticated():
             return error.status, "authentication_error"
+        case KeyScopeInsufficient():
+            return error.status, "permission_error"
         case NotFound():
             return error.status, "not_found_error"
         case TooLarge():
