@@ -9,7 +9,7 @@ check:
     ruff format --check
     pyright
     lint-imports
-    pytest
+    pytest -n 2 --dist loadfile
 
 # the tests alone; `just test tests/routing -x` runs some of them
 test *arguments:

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ainfera_server.audit.evidence import exhibits, receipt_checks
 from tests import lived_server
+from tests.audit.evidence import evidence as evidence_files
+from tests.audit.evidence import forgeries
 from tests.conftest import Look
 from tests.promises import proves
 from tests.running_server import RunningServer
@@ -31,6 +33,7 @@ STEPS = {"chain": 499, "bare chain": 997, "log": 197}
 STEP_IN_RECEIPTS = 797
 
 Files = Mapping[str, bytes]
+Ran = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
@@ -97,6 +100,49 @@ def test_one_changed_byte_of_any_file_is_found(
             require_refused(verifier, name, content[max(position - 40, 0) : position + 40])
             changed += 1
     assert changed > 250
+
+
+def run(verifier_program: Path, document: evidence_files.Document, home: Path) -> Ran:
+    """Run the program on a file, with the keys of our made-up evidence."""
+    file, keys = home / "file.json", home / "made_up_keys.json"
+    file.write_text(json.dumps(document))
+    (key,) = evidence_files.receipt_document(evidence_files.of(13), 0)["public_keys"]
+    keys.write_text(json.dumps({"keys": [key], "log": {"verifier_key": evidence_files.LOG_KEY}}))
+    return subprocess.run(
+        (sys.executable, verifier_program, file, keys),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@proves("tampering-is-named")
+def test_the_program_says_what_it_could_not_check_and_ends_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "verifier.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    whole = evidence_files.of(13)
+    receipt, chain = evidence_files.receipt_document(whole, 0), evidence_files.chain_export(whole)
+    assert run(program, receipt, tmp_path).stdout == f"All holds in {receipt['format']}.\n"
+    unwritten = {**receipt["decision"], "snapshot": '{"forged":true}', "decision": None}
+    done = run(program, {**receipt, "decision": unwritten}, tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"What could be checked holds in {receipt['format']}; not che")
+    assert "whose text is missing" in done.stdout
+    payloads = [json.loads(one["payload"]) for one in chain["events"]]
+    (debit, *_) = (one for one in payloads if one["event_type"] == "ledger.debited")
+    unknown = {"inference_id": "none", "event_id": "another"}
+    for odd in (
+        forgeries.resigned(receipt, margin_rate="1e999999999"),
+        forgeries.resigned(receipt, usage=["x"]),
+        {**receipt, "signed_text": '{"a":' + "[" * 5_000 + "]" * 5_000 + "}"},
+        forgeries.signed_anew(chain, [*payloads, payloads[4]]),
+        forgeries.signed_anew(chain, [*payloads, {**debit, **unknown}]),
+    ):
+        done = run(program, odd, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
 
 @pytest.mark.parametrize("path", ["/v1/inference", "/v1/chat/completions", "/v1/messages"])

@@ -74,7 +74,7 @@ async def test_every_route_that_asks_for_a_key_refuses_without_one_and_looks_not
                 )
                 assert answer.status_code == 401, worlds.line(route)
                 assert answer.headers["www-authenticate"] == "Bearer"
-                assert isinstance(answer.json()["detail"], str)
+                assert "No valid API key was sent." in answer.text, worlds.line(route)
 
 
 def test_public_routes_are_the_ones_that_were_meant_to_be() -> None:

@@ -275,3 +275,21 @@ def test_a_tenants_policy_is_its_own(server: RunningServer) -> None:
     for odd in ({"daily_cap_usd": "0.001"}, {"wallet_strict_per_agent": "yes"}):
         assert patch(server, path, odd).status_code == 422
     assert json_of(server.get(path))["spend_policy"]["monthly_cap_usd"] == "50.000000"
+
+
+@pytest.mark.parametrize("whose", ["agents", "tenants"])
+def test_a_change_of_a_policy_that_names_nothing_known_is_refused_with_the_nearest(
+    server: RunningServer, whose: str
+) -> None:
+    owner = server.agent.agent_id if whose == "agents" else server.agent.tenant_id
+    path = f"/v1/{whose}/{owner}/spend-policy"
+    refused = patch(server, path, {"daily_cap": "1"})
+    assert refused.status_code == 422
+    assert "'daily_cap_usd'" in refused.text
+    half_a_character = b'{"\\ud800": 1}'
+    headers = server.agent.headers
+    odd = httpx.patch(server.url + path, content=half_a_character, headers=headers, timeout=30)
+    assert odd.status_code == 422
+    shown = json_of(patch(server, path, {"daily_cap_usd": "1", "daily_cap": "2", "x": [{}]}))
+    assert shown["spend_policy"]["daily_cap_usd"] == "1.000000"
+    assert patch(server, path, {}).status_code == 200

@@ -50,7 +50,7 @@ def test_a_missing_key_is_never_a_mistake_in_the_form_of_a_request() -> None:
         operation = DOCUMENT["paths"][route.path.replace(":path", "")][route.method.lower()]
         headers = [one for one in operation.get("parameters", ()) if one["in"] == "header"]
         names = {one["name"] for one in headers} - {"idempotency-key"}
-        assert names == ({"authorization"} if route.opens == "key" else set())
+        assert names == (set() if route.opens == "public" else {"authorization"})
         assert not any(one["required"] for one in headers)
 
 

@@ -200,6 +200,40 @@ def test_everything_is_deleted_with_its_key_and_the_record_stays_whole(
     assert server.get(content_path(after)).status_code == 200, "the next one has a new key"
 
 
+def test_deleting_everything_also_deletes_what_a_repeated_call_would_get(
+    server: RunningServer, look: Look
+) -> None:
+    first = server.post("/v1/chat/completions", ASK, idempotency_key="once")
+    again = server.post("/v1/chat/completions", ASK, idempotency_key="once")
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    wallet = json_of(server.get(f"/v1/wallets/{server.agent.agent_id}"))
+
+    everything = f"/v1/tenants/{server.agent.tenant_id}/content"
+    said = json_of(send(server, "DELETE", everything))
+
+    assert (said["stored_answers_deleted"], said["content_key_id"]) == (1, None)
+    assert look("select state, answer_sealed from idempotency_keys") == [
+        {"state": "deleted", "answer_sealed": None}
+    ]
+    assert events(server)[-1]["stored_answers_deleted"] == 1
+    gone = server.post("/v1/chat/completions", ASK, idempotency_key="once")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (410, "answer_deleted")
+    assert "salt" not in str(gone.headers)
+    assert json_of(server.get(f"/v1/wallets/{server.agent.agent_id}")) == wallet
+    assert json_of(send(server, "DELETE", everything))["stored_answers_deleted"] == 0
+
+
+def test_deleting_what_is_kept_leaves_other_tenants_answers(
+    server: RunningServer, look: Look
+) -> None:
+    server.post("/v1/chat/completions", ASK, idempotency_key="once")
+    stranger = server.sign_up("stranger")
+    everything = f"/v1/tenants/{stranger.tenant_id}/content"
+    said = httpx.delete(server.url + everything, headers=stranger.headers, timeout=30)
+    assert json_of(said)["stored_answers_deleted"] == 0
+    assert look("select state from idempotency_keys") == [{"state": "answered"}]
+
+
 def test_deleting_nothing_changes_nothing(server: RunningServer, look: Look) -> None:
     before = len(look("select * from audit_events"))
     everything = f"/v1/tenants/{server.agent.tenant_id}/content"

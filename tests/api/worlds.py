@@ -10,7 +10,7 @@ from ainfera_server.api.route import Route
 from tests.running_server import RunningServer, SignedUp, json_of
 
 NOBODYS_ID = "01990000-0000-7000-8000-000000000000"
-KEYED = tuple(route for route in routes.ROUTES if route.opens == "key")
+KEYED = tuple(route for route in routes.ROUTES if route.opens != "public")
 
 BODIES: Mapping[str, tuple[str, ...]] = {
     "POST /v1/agents/register": ("tenant_id", "name"),

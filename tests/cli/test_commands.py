@@ -72,6 +72,15 @@ def test_a_created_key_is_printed_alone_for_a_shell(demo_server: Started, comman
     assert status_with(demo_server, key) == 200
 
 
+def test_a_key_for_an_agent_is_created_with_a_scope_that_the_list_shows(
+    command: Command,
+) -> None:
+    (made,) = rows(command("keys", "create", "--scope", "inference", "--json"))
+    scopes = {one["key_id"]: one["scope"] for one in rows(command("keys", "list", "--json"))}
+    assert made["scope"] == scopes[made["key_id"]] == "inference"
+    assert "owner" in scopes.values()
+
+
 def test_the_list_of_keys_never_shows_a_key(demo_server: Started, command: Command) -> None:
     listed = command("keys", "list").stdout
     assert demo_server.secret[-4:] in listed

@@ -1,6 +1,7 @@
 """`ainfera-server verify`: a line for each check, and an exit code that a script can go by."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ainfera_server.audit.evidence import exhibits
 from ainfera_server.cli import main
 from tests.audit.evidence import evidence, mutations
 from tests.audit.evidence.evidence import Document
@@ -130,6 +132,57 @@ def test_a_chain_is_counted_in_the_log_that_is_given(
     assert said.exit_code == 4
     said = verify(orjson.dumps(FILES["receipt"]), "--key", keys, "--log", str(log))
     assert (said.exit_code, said.lines) == (2, [])
+
+
+def test_the_last_line_says_how_many_checks_could_not_be_made(verify: Verify, keys: str) -> None:
+    receipt = FILES["receipt"]
+    unwritten = {**receipt["decision"], "decision": None}
+    said = verify(orjson.dumps({**receipt, "decision": unwritten}), "--key", keys)
+    assert (said.exit_code, said.complaint) == (0, "")
+    assert "open   decision               0 decisions  cannot be checked: " in said.lines[-3]
+    assert said.lines[-1].startswith(
+        "Nothing is wrong in what could be checked; 2 checks could not be made: decision, decision"
+        " made again. This is the receipt "
+    )
+    unproven = {"inclusion": None, "inclusion_pending": exhibits.NOT_COVERED_YET}
+    said = verify(orjson.dumps({**receipt, **unproven}), "--key", keys)
+    assert "; 1 check could not be made: inclusion in the log. " in said.lines[-1]
+
+
+def test_the_age_of_a_file_is_printed(verify: Verify, keys: str) -> None:
+    said = verify(orjson.dumps(FILES["chain"]), "--key", keys)
+    printed = "\n".join(said.lines)
+    assert "13 events  exported at 2026-01-02T03:04:05.000006Z" in printed
+    assert "13 events  by a checkpoint of the log with 26 entries" in printed
+
+
+TERMINAL = "\x1b[2J\x1b[Hholds\r\nNothing is wrong\x9b8m\u202e"
+
+
+@proves("tampering-is-named")
+@pytest.mark.parametrize("name", ["receipt_id", TERMINAL])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_nothing_in_a_file_commands_the_terminal(
+    verify: Verify, name: str, options: tuple[str, ...]
+) -> None:
+    said = verify(orjson.dumps({**FILES["receipt"], name: TERMINAL}), *options)
+    assert said.exit_code == 4
+    assert said.complaint.count("\n") == 1
+    for line in (*said.lines, said.complaint.removesuffix("\n")):
+        assert line.isascii()
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_what_is_no_regular_file_is_wrong_usage(tmp_path: Path, kind: str) -> None:
+    named = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "directory": tmp_path}[kind]
+    os.mkfifo(tmp_path / "pipe")
+    file = tmp_path / "chain.json"
+    file.write_bytes(orjson.dumps(FILES["chain"]))
+    for arguments in ((named,), (file, "--key", named), (file, "--log", named)):
+        done = running_command.run("verify", *map(str, arguments), home=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"ainfera-server: {named}: not a regular file.\n"
 
 
 def test_keys_are_given_as_files_or_as_text(verify: Verify, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import random  # noqa: TID251 (seeded, so that every run draws the same)
 import re
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -12,7 +13,7 @@ from ainfera_server.audit.evidence.exhibits import NotAnExhibit
 from ainfera_server.audit.evidence.trust import NO_KEYS
 from ainfera_server.dashboard import rendering
 from tests import lived_server
-from tests.audit.evidence import evidence, mutations
+from tests.audit.evidence import evidence, forgeries, mutations
 from tests.audit.evidence.evidence import Document
 from tests.conftest import Look
 from tests.dashboard import browsers_verifier
@@ -148,6 +149,67 @@ def test_an_end_that_was_left_out_is_found_by_the_log() -> None:
     alone, counted = verified(Case(file=chain, keys=KEYS), Case(file=chain, keys=KEYS, log=log))
     assert alone["holds"]
     assert named_by_page(counted) == ("counted in the log", 11)
+
+
+@proves("tampering-is-named", "two-verifiers-agree")
+def test_a_decision_without_its_text_is_open_in_the_browser_too() -> None:
+    whole = evidence.of(40)
+    receipt, chain = evidence.receipt_document(whole, 0), evidence.chain_export(whole)
+    first, *others = chain["decisions"]
+    forged = {"snapshot": '{"forged":true}', "decision": None}
+    files = (
+        {**receipt, "decision": {**receipt["decision"], **forged}},
+        {**chain, "decisions": [{**first, **forged}, *others]},
+    )
+    for report, held in zip(
+        verified(*(Case(file=orjson.dumps(one), keys=KEYS) for one in files)),
+        (0, len(others)),
+        strict=True,
+    ):
+        about, again = (one for one in report["checks"] if one["name"].startswith("decision"))
+        assert (about["state"], about["count"]) == ("open", held)
+        assert "the decision's text is missing" in about["sentence"]
+        assert again["state"] == "open"
+
+
+@proves("tampering-is-named", "two-verifiers-agree")
+def test_logs_that_are_none_of_the_chains_and_odd_receipts_are_found_in_the_browser_too() -> None:
+    whole = evidence.of(13)
+    chain = evidence.chain_export(whole)
+    log_of = forgeries.log_of
+    own, strangers = whole.entries, forgeries.strangers(50)
+    forger = mutations.FORGER
+    logs = (
+        log_of([*own[:20:2], *own[1::2], *strangers]),
+        log_of(own[:0]),
+        log_of(own, signer=forger),
+        log_of([*own, *strangers]),
+    )
+    file = orjson.dumps(chain)
+    cases = [Case(file=file, log=orjson.dumps(log)) for log in logs]
+    *faulty, good = [named_by_page(one) for one in verified(*cases)]
+    assert faulty == [("counted in the log", None)] * 3
+    assert good is None
+    receipt = evidence.receipt_document(whole, 0)
+    odd = [
+        Case(file=orjson.dumps(forgeries.resigned(receipt, margin_rate=rate)))
+        for rate in ("1e999999999", "0." + "0" * 13, "-1", None)
+    ]
+    assert [named_by_page(one) for one in verified(*odd)] == [("receipt", None)] * len(odd)
+
+
+@proves("tampering-is-named", "two-verifiers-agree")
+def test_debits_without_receipts_and_events_told_twice_are_found_in_the_browser_too() -> None:
+    chain = evidence.chain_export(evidence.of(13))
+    payloads = [orjson.loads(one["payload"]) for one in chain["events"]]
+    (debit, *_) = (one for one in payloads if one["event_type"] == "ledger.debited")
+    unknown = {"inference_id": str(UUID(int=5)), "event_id": str(UUID(int=6))}
+    files = [
+        forgeries.signed_anew(chain, [*payloads, *more])
+        for more in ([], [{**debit, **unknown}], [payloads[4]])
+    ]
+    reports = verified(*(Case(file=orjson.dumps(one), keys=KEYS) for one in files))
+    assert [named_by_page(one) for one in reports] == [None, ("receipts", None), ("events", 14)]
 
 
 @proves("tampering-is-named")

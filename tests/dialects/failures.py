@@ -4,6 +4,7 @@ from ainfera_server.errors import (
     AgentNotActive,
     AinferaError,
     AllRoutedModelsFailed,
+    AnswerDeleted,
     BodyTooSlow,
     CapExceeded,
     CardKeyLost,
@@ -13,6 +14,7 @@ from ainfera_server.errors import (
     InsufficientFunds,
     Internal,
     Invalid,
+    KeyScopeInsufficient,
     Malformed,
     MethodNotAllowed,
     ModelUnavailable,
@@ -30,6 +32,7 @@ from ainfera_server.errors import (
 
 EVERY_ERROR: tuple[AinferaError, ...] = (
     Unauthenticated("No API key was given."),
+    KeyScopeInsufficient("This key may not."),
     NotFound("There is no such agent."),
     MethodNotAllowed("This path takes POST."),
     Malformed("The body is not JSON."),
@@ -42,6 +45,7 @@ EVERY_ERROR: tuple[AinferaError, ...] = (
     CardKeyLost("The key is lost."),
     IdempotencyConflict("The key was used with another body."),
     IdempotencyInProgress("The first call still runs."),
+    AnswerDeleted("The answer was deleted."),
     ModelUnavailable("No key for 'gpt-5-5'.", model="gpt-5-5", provider="openai"),
     ToolsNotSupported("No tools here.", backend="gpt-5-5-pro", hint="Pick another model."),
     NotCarried("`stop` cannot be said.", param="stop"),

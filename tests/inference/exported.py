@@ -31,7 +31,7 @@ async def report(gateway: Gateway, caller: Caller) -> Report:
 
 async def chain(gateway: Gateway, caller: Caller) -> bytes:
     """The file of the agent's chain."""
-    principal = Principal(key_id=KeyId("0" * 16), payer=caller.payer)
+    principal = Principal(key_id=KeyId("0" * 16), scope="owner", payer=caller.payer)
     agent_id = str(caller.payer.agent_id)
     return await _body(exports.export_chain(gateway, principal, agent_id, "receipts"))
 

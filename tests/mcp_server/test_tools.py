@@ -1,6 +1,7 @@
 """An agent pays, asks, and checks what happened, all through MCP's official client."""
 
 import asyncio
+import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -260,3 +261,20 @@ async def test_a_client_that_leaves_cancels_the_call_and_gets_its_hold_back(
     async with connect() as client:
         wallet = await given(client, "get_wallet")
     assert wallet["held_usd"] == "0.000000"
+
+
+async def test_a_key_for_inference_asks_and_reads_and_changes_nothing(
+    connect: Connect, doors: Doors
+) -> None:
+    async with httpx.AsyncClient(headers=dict(doors.agent.headers)) as owner:
+        asked = {"name": "agent", "scope": "inference"}
+        made = (await owner.post(f"{doors.url}/v1/keys", json=asked)).json()
+    by = dataclasses.replace(doors.agent, api_key=made["api_key"])
+    async with connect(by=by) as client:
+        await given(client, "inference", **QUESTION)
+        before = await given(client, "get_wallet")
+        for name in sorted(WRITES - {"inference"}):
+            assert (await refused(client, name)).startswith("key_scope_insufficient: ")
+        topped_up = await refused(client, "topup_wallet", amount_usd="1", confirm=True)
+        assert topped_up.startswith("key_scope_insufficient: ")
+        assert await given(client, "get_wallet") == before

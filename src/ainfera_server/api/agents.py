@@ -1,7 +1,7 @@
 """Agents: signing up, adding more, looking at them, and what they may spend."""
 
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, JsonValue, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictStr
 
 from ainfera_server.accounts import absent, signup
 from ainfera_server.accounts import actions as accounts_actions
@@ -24,6 +24,9 @@ METRICS_WINDOW_HOURS = 24
 class SpendPolicyChange(BaseModel):
     """What to change of a spend policy; null takes a limit away."""
 
+    # Unknown names are ignored, and read so that a change of nothing else can be refused.
+    model_config = ConfigDict(extra="allow")
+
     per_call_cap_usd: Amount | None = Field(None, description="0.001 to 100 US dollars.")
     daily_cap_usd: Amount | None = Field(None, description="0.01 to 10000 US dollars.")
     monthly_cap_usd: Amount | None = Field(None, description="0.01 to 300000 US dollars.")
@@ -44,13 +47,15 @@ class SpendPolicyChange(BaseModel):
     )
     may_exceed_hold: StrictBool | None = Field(
         None,
-        description="Whether an answer that costs more than was held is paid for in full, as far"
-        " as wallet and caps allow.",
+        description="Whether an answer that costs more than was held is paid for in full, if wallet"
+        " and caps allow the whole difference; if they do not, the hold is paid.",
     )
 
 
 class Signup(SpendPolicyChange):
     """A newcomer."""
+
+    model_config = ConfigDict(extra="ignore")
 
     agent_handle: str | None = Field(None, description="3 to 40 of a-z, 0-9 and '-'. Required.")
     name: str | None = Field(None, description="Read when agent_handle is missing.")
@@ -114,7 +119,9 @@ async def change_spend_policy(
     """Change what an agent may spend, from now on."""
     wanted = AgentId(ids.parsed(agent_id, absent.agent))
     known = policy_changes.known_names(gateway.catalog)
-    change = policy_changes.parse(body.model_dump(exclude_unset=True), known)
+    asked = body.model_dump(exclude_unset=True)
+    policy_changes.require_known_name(asked, SpendPolicyChange.model_fields)
+    change = policy_changes.parse(asked, known)
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
         allowed = await policy_actions.update_spend_policy(
             connection,

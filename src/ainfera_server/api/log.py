@@ -3,11 +3,12 @@
 https://c2sp.org/tlog-tiles says what is where; the proofs as JSON are for those without such tools.
 """
 
+import re
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from ainfera_server.api import answers
 from ainfera_server.api.given import Opened
@@ -24,7 +25,27 @@ NEWEST_CACHE = {"cache-control": "public, max-age=1"}
 FIXED_CACHE = {"cache-control": "public, max-age=31536000, immutable"}
 """What a path of a tile leads to never changes, so a cache may keep it."""
 
-Size = Annotated[int, Query(ge=1, le=merkle.SIZE_MAX)]
+PLAIN = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+
+
+def _plain(value: object) -> object:
+    """One way to write a number, so that a proof has one address: decimal digits alone."""
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        raise ValueError("must be written in decimal digits alone")
+    return value
+
+
+async def _require_no_repeats(request: Request) -> None:
+    """Of a name that comes twice, other programs may read the one that we do not."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) != len(names):
+        raise Invalid("Each parameter can be given once.", param="query")
+
+
+Plain = BeforeValidator(_plain)
+Index = Annotated[int, Plain, Query(ge=0, le=merkle.SIZE_MAX)]
+Size = Annotated[int, Plain, Query(ge=1, le=merkle.SIZE_MAX)]
+Once = Annotated[None, Depends(_require_no_repeats)]
 
 
 class BroughtCosignature(BaseModel):
@@ -46,7 +67,7 @@ async def newest_cosigned_checkpoint(gateway: Opened) -> Response:
         return await _checkpoint(connection, stored)
 
 
-async def checkpoint_of_size(gateway: Opened, size: int) -> Response:
+async def checkpoint_of_size(gateway: Opened, size: Annotated[int, Plain]) -> Response:
     """Read the checkpoint that was signed for a size, with what witnesses wrote under it since."""
     async with tenancy.public_transaction(gateway.pools.app) as connection:
         is_size = 1 <= size <= merkle.SIZE_MAX
@@ -68,9 +89,7 @@ async def tile(gateway: Opened, tile: str) -> Response:
 
 
 async def inclusion_proof(
-    gateway: Opened,
-    log_index: Annotated[int, Query(ge=0, le=merkle.SIZE_MAX)],
-    tree_size: Size | None = None,
+    gateway: Opened, _once: Once, log_index: Index, tree_size: Size | None = None
 ) -> Response:
     """Prove that an entry is in the log; without a size, in its newest checkpoint."""
     async with tenancy.public_transaction(gateway.pools.app) as connection:
@@ -89,8 +108,10 @@ async def inclusion_proof(
     return answers.json(found[log_index].document)
 
 
-async def consistency_proof(gateway: Opened, old_size: Size, new_size: Size) -> Response:
-    """Prove that a tree is an older one with entries added behind; both have to be signed for."""
+async def consistency_proof(
+    gateway: Opened, _once: Once, old_size: Size, new_size: Size
+) -> Response:
+    """Prove that a tree is an older one with entries added; for any sizes that are signed over."""
     async with tenancy.public_transaction(gateway.pools.app) as connection:
         newest = await log_store.newest_checkpoint(connection)
         if newest is None or new_size > newest.size:

@@ -39,6 +39,8 @@ async def record_outcome(gateway: Opened, caller: Caller, body: OutcomeReport) -
             source=body.source,
             note=body.note,
         )
+        # Whose call it was is known only now; what is raised here leaves nothing behind.
+        caller.require_may_act_for(outcome.agent_id)
     return answers.json(
         {
             "outcome_id": str(outcome.outcome_id),

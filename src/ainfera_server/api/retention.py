@@ -65,17 +65,21 @@ async def change_retention(
 
 
 async def delete_contents(gateway: Opened, caller: Caller, tenant_id: str) -> Response:
-    """Delete all that is kept of your prompts and answers, with the key that reads it."""
+    """Delete all that is kept of your prompts and answers, with the key that reads it.
+
+    Answers that calls could get again by their `Idempotency-Key` are deleted too.
+    """
     _require_own(caller.tenant_id, tenant_id)
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
-        key_id = await contents_actions.forget_everything(
+        forgotten = await contents_actions.forget_everything(
             connection, given.minting(gateway), tenant_id=caller.tenant_id
         )
     gateway.callers.forget_tenant(caller.tenant_id)
     return answers.json(
         {
             "tenant_id": str(caller.tenant_id),
-            "content_key_id": answers.identifier(key_id),
+            "content_key_id": answers.identifier(forgotten.key_id),
+            "stored_answers_deleted": forgotten.answers,
             "contents_deleted": await _cleared_up(gateway, caller.tenant_id),
         }
     )

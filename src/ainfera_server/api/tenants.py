@@ -1,7 +1,7 @@
 """Tenants: opening one, looking at one's own, and what all of its agents may spend together."""
 
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from ainfera_server.accounts import absent
 from ainfera_server.accounts import actions as accounts_actions
@@ -24,6 +24,9 @@ class TenantCreate(BaseModel):
 
 class TenantPolicyChange(BaseModel):
     """What to change of a tenant's spend policy; null takes a limit away."""
+
+    # Unknown names are ignored, and read so that a change of nothing else can be refused.
+    model_config = ConfigDict(extra="allow")
 
     daily_cap_usd: Amount | None = Field(None, description="0.01 to 1000000 US dollars.")
     monthly_cap_usd: Amount | None = Field(None, description="0.01 to 30000000 US dollars.")
@@ -75,7 +78,9 @@ async def change_spend_policy(
 ) -> Response:
     """Change what all your agents together may spend, from now on."""
     _require_own(caller.tenant_id, tenant_id)
-    change = policy_changes.parse_tenant(body.model_dump(exclude_unset=True))
+    asked = body.model_dump(exclude_unset=True)
+    policy_changes.require_known_name(asked, TenantPolicyChange.model_fields)
+    change = policy_changes.parse_tenant(asked)
     async with tenancy.tenant_transaction(gateway.pools.app, caller.tenant_id) as connection:
         allowed = await policy_actions.update_tenant_policy(
             connection, given.recorder(gateway), tenant_id=caller.tenant_id, change=change

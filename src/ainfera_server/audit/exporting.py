@@ -8,6 +8,7 @@ from ainfera_server.audit import chain, events, signing
 from ainfera_server.audit.chain import Head, Link
 from ainfera_server.audit.evidence import decision_checks, exhibits
 from ainfera_server.audit.evidence.exhibits import DecisionTexts, PublicKey, SignedEvent, SignedText
+from ainfera_server.audit.evidence.findings import Fault
 from ainfera_server.audit.public_log.log import InclusionProof
 from ainfera_server.audit.signing import Signer
 from ainfera_server.audit.store import KeptDecision
@@ -62,12 +63,9 @@ def end(
 
 
 def decision(kept: KeptDecision) -> DecisionTexts:
-    """A decision, written down again by its own rules; others do not know how they would write."""
-    is_known = decision_checks.ruleset(kept.snapshot) == kept.ruleset_hash
+    """A decision, written down again by its own rules; without its text where nobody can."""
     return DecisionTexts(
-        decision_id=str(kept.decision_id),
-        snapshot=kept.snapshot,
-        decision=decision_checks.made(kept.snapshot) if is_known else None,
+        decision_id=str(kept.decision_id), snapshot=kept.snapshot, decision=_written_again(kept)
     )
 
 
@@ -79,3 +77,13 @@ def receipt_ids(links: Sequence[Link]) -> tuple[UUID, ...]:
         if link.event_type == events.EventType.RECEIPT_CREATED
     )
     return tuple(UUID(str(one)) for one in found)
+
+
+def _written_again(kept: KeptDecision) -> str | None:
+    """None for rules that this version does not know, and for a snapshot that decides nothing."""
+    if decision_checks.ruleset(kept.snapshot) != kept.ruleset_hash:
+        return None
+    try:
+        return decision_checks.made(kept.snapshot)
+    except Fault:
+        return None

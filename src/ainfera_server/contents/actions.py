@@ -5,6 +5,7 @@ taken in the one order that holds everywhere: chain heads, the tenant, its keys,
 """
 
 import hashlib
+from typing import NamedTuple
 from uuid import UUID
 
 from ainfera_server import identifiers
@@ -19,6 +20,13 @@ from ainfera_server.contents.store import ContentKey
 from ainfera_server.conversation import Json
 from ainfera_server.identifiers import AgentId, InferenceId, TenantId
 from ainfera_server.postgres.pool import Connection
+
+
+class Forgotten(NamedTuple):
+    """What was made unreadable; `key_id` is None when nothing was kept under a key."""
+
+    key_id: UUID | None
+    answers: int
 
 
 async def change_retention(
@@ -45,30 +53,29 @@ async def change_retention(
 
 async def forget_everything(
     connection: Connection, minting: Minting, *, tenant_id: TenantId
-) -> UUID | None:
-    """Make all that is kept of a tenant unreadable; None when nothing was ever kept.
+) -> Forgotten:
+    """Make all that is kept of a tenant unreadable, also the answers that calls could get again.
 
     The key goes here and its contents follow, see `store.forget_contents_of_tenant`. A tenant that
     goes on keeping gets a new key. Raises NotFound.
     """
     agent_id, chosen = await _locked(connection, tenant_id)
     key = await store.key_in_use(connection, tenant_id)
-    if key is None:
-        return None
-    await store.forget_key(connection, key.key_id)
-    if chosen.store_content:
-        await _open_key(connection, minting, tenant_id)
+    answers = await store.forget_answers(connection, tenant_id)
+    if key is None and answers == 0:
+        return Forgotten(None, 0)
+    if key is not None:
+        await store.forget_key(connection, key.key_id)
+        if chosen.store_content:
+            await _open_key(connection, minting, tenant_id)
     event = minting.recorder.event(
         EventType.CONTENT_DELETED,
-        {
-            "content_key_id": str(key.key_id),
-            "sealed_sha256": hashlib.sha256(key.sealed_key.encode("ascii")).hexdigest(),
-        },
+        {**_named(key), "stored_answers_deleted": answers},
         tenant_id=tenant_id,
         agent_id=agent_id,
     )
     await audit_store.append(connection, [event], minting.recorder.signer)
-    return key.key_id
+    return Forgotten(None if key is None else key.key_id, answers)
 
 
 async def forget(
@@ -117,6 +124,13 @@ async def _open_key(connection: Connection, minting: Minting, tenant_id: TenantI
         created_at=minting.recorder.now,
     )
     await store.write_key(connection, key)
+
+
+def _named(key: ContentKey | None) -> dict[str, Json]:
+    if key is None:
+        return {"content_key_id": None, "sealed_sha256": None}
+    digest = hashlib.sha256(key.sealed_key.encode("ascii")).hexdigest()
+    return {"content_key_id": str(key.key_id), "sealed_sha256": digest}
 
 
 def _facts(chosen: Retention) -> dict[str, Json]:

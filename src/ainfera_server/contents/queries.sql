@@ -27,6 +27,11 @@ values ($1, $2, $3, $4, $5)
 update content_keys set sealed_key = null, deleted_at = now()
 where cell = $1 and key_id = $2 and deleted_at is null
 
+-- name: forget_answers
+-- The answers that are kept for keys of calls; a key stays known, so that nobody pays twice.
+update idempotency_keys set state = 'deleted', answer_sealed = null
+where cell = $1 and tenant_id = $2 and state = 'answered'
+
 -- name: write_content
 -- Nothing is kept with a deleted key, nor for a tenant that wants nothing kept any more. How long
 -- it lives is counted by the database's clock, as is whether it is over.

@@ -18,6 +18,7 @@ FIRST_AGENT = QUERIES["first_agent"]
 KEY_IN_USE = QUERIES["key_in_use"]
 WRITE_KEY = QUERIES["write_key"]
 FORGET_KEY = QUERIES["forget_key"]
+FORGET_ANSWERS = QUERIES["forget_answers"]
 WRITE_CONTENT = QUERIES["write_content"]
 CONTENT = QUERIES["content"]
 AGENT_OF_CONTENT = QUERIES["agent_of_content"]
@@ -136,6 +137,12 @@ async def write_key(connection: Connection, key: ContentKey) -> None:
 async def forget_key(connection: Connection, key_id: UUID) -> None:
     """Make everything that was sealed with a key unreadable for good."""
     await connection.execute(FORGET_KEY, identifiers.cell_of(key_id), key_id)
+
+
+async def forget_answers(connection: Connection, tenant_id: TenantId) -> int:
+    """Delete the answers that a tenant's calls could get again by their keys; tells how many."""
+    status = await connection.execute(FORGET_ANSWERS, identifiers.cell_of(tenant_id), tenant_id)
+    return int(status.rpartition(" ")[2])
 
 
 async def write_contents(connection: Connection, rows: Iterable[ContentRow]) -> None:

@@ -12,6 +12,7 @@ from ainfera_server import identifiers
 from ainfera_server.accounts import sealing
 from ainfera_server.errors import (
     AinferaError,
+    AnswerDeleted,
     IdempotencyConflict,
     IdempotencyInProgress,
     Malformed,
@@ -50,7 +51,7 @@ async def taken(gateway: Gateway, call: Call) -> AsyncGenerator[StoredAnswer | N
     """Take the call's key for the time it runs, or give the answer that it already has.
 
     A block that raises lets the key go, because then nothing was spent. A streamed answer keeps
-    it until it is settled. Raises IdempotencyConflict and IdempotencyInProgress.
+    it until it is settled. Raises IdempotencyConflict, IdempotencyInProgress and AnswerDeleted.
     """
     if call.idempotency_scope is None:
         yield None
@@ -118,6 +119,12 @@ async def _taken(gateway: Gateway, call: Call, wanted: str) -> StoredAnswer | No
     if known is not None and known.body_hash != asked:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another body. Use a new key for a new request.",
+            param="Idempotency-Key",
+        )
+    if known is not None and known.state == "deleted":
+        raise AnswerDeleted(
+            "The first request with this Idempotency-Key was answered and paid for, and its owner"
+            " deleted the answer since. Nothing was asked or spent again; use a new key to ask.",
             param="Idempotency-Key",
         )
     if known is None or known.answer_sealed is None:

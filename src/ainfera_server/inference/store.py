@@ -230,7 +230,7 @@ class KnownKey:
     """What is known of an idempotency key."""
 
     body_hash: str
-    state: Literal["running", "answered"]
+    state: Literal["running", "answered", "deleted"]
     answer_sealed: str | None
 
 

@@ -94,6 +94,21 @@ def known_names(catalog: Catalog) -> KnownNames:
     )
 
 
+def require_known_name(asked: Collection[str], known: Collection[str]) -> None:
+    """Refuse a change that names nothing but what we do not know: it is a slip. Raises Invalid."""
+    unknown = next((name for name in asked if name not in known), None)
+    if unknown is None or any(name in known for name in asked):
+        return
+    shown = unknown[:SHOWN_CHARACTERS_MAX]
+    nearest = difflib.get_close_matches(shown, sorted(known), n=1)
+    hint = f" The nearest is {nearest[0]!r}." if nearest else ""
+    raise Invalid(
+        f"Nothing would change: no field is called {shown!r}.{hint}"
+        f" There are {', '.join(sorted(known))}.",
+        param=shown,
+    )
+
+
 def parse(asked: Mapping[str, Json], known: KnownNames) -> PolicyChange:
     """Read the change out of a body; names we do not know are ignored. Raises Invalid."""
     return PolicyChange(

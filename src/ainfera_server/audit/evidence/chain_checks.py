@@ -73,7 +73,11 @@ def canonical_object(text: str, *, record: str, place: int | None = None) -> Fac
         facts = exhibits.read_object(text)
     except NotAnExhibit as problem:
         raise Fault(f"its text is broken: {problem}", record=record, place=place) from None
-    if chain.canonical(facts) != text.encode():
+    try:
+        again = chain.canonical(facts)
+    except RecursionError:
+        raise Fault("its text cannot be read: too deep", record=record, place=place) from None
+    if again != text.encode():
         raise Fault("its text is not canonical (payload_not_canonical)", record=record, place=place)
     return facts
 

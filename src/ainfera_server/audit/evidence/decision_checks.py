@@ -30,7 +30,7 @@ def check(
         chain_checks.canonical_object(texts.snapshot, record="the snapshot")
         decision = texts.decision
         if decision is None and said["ruleset_hash"] == ruleset(texts.snapshot):
-            decision = _made(texts.snapshot)
+            decision = made(texts.snapshot)
         if decision is not None:
             _check(texts.snapshot, decision, said, committed)
     except Fault as fault:
@@ -47,7 +47,7 @@ def check_again(texts: DecisionTexts, *, record: str, place: int) -> None:
     if decided.get("ruleset_hash") != ruleset(texts.snapshot):
         raise Open(f"this version does not know the rules {decided.get('ruleset_hash')!r}")
     try:
-        again = _made(texts.snapshot)
+        again = made(texts.snapshot)
     except Fault as fault:
         raise Fault(fault.sentence, record=record, place=place) from None
     if again != texts.decision:
@@ -64,13 +64,9 @@ def ruleset(snapshot: str) -> str | None:
 
 
 def made(snapshot: str) -> str:
-    """Decide, and write the decision down as it was written down then."""
-    return decisions.encode(decide.decide(snapshots.decode(snapshot.encode()))).decode()
-
-
-def _made(snapshot: str) -> str:
+    """Decide, and write the decision down as it was written down then. Raises Fault."""
     try:
-        return made(snapshot)
+        return decisions.encode(decide.decide(snapshots.decode(snapshot.encode()))).decode()
     except (AssertionError, ArithmeticError) as problem:
         raise Fault(f"nothing can be decided from its snapshot: {problem}") from None
 

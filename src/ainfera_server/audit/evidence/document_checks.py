@@ -157,8 +157,7 @@ def made_again(decisions: Sequence[DecisionTexts]) -> int:
 
 def _require_all_made(reasons: Sequence[str], count: int) -> None:
     if reasons:
-        sentence = f"{len(reasons)} of {count} could not be checked, the first because it "
-        raise Open(f"{sentence}{reasons[0]}", held=count - len(reasons))
+        raise Open(f"{len(reasons)} of {count}: {reasons[0]}", held=count - len(reasons))
 
 
 def _require_receipts_of_debits(receipts: Sequence[Facts], events: Sequence[Facts]) -> None:

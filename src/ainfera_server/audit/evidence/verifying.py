@@ -7,6 +7,7 @@ checked here to whoever writes a verifier of their own.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ainfera_server.audit.evidence import (
     chain_checks,
@@ -29,6 +30,8 @@ from ainfera_server.audit.evidence.findings import Check, Fault, Held, Open, Rep
 from ainfera_server.audit.evidence.trust import NO_KEYS, Keys
 from ainfera_server.audit.public_log.notes import SignedCheckpoint
 from ainfera_server.conversation import Json
+
+FoundT = TypeVar("FoundT")
 
 SUBJECT_LENGTH_MAX = 80
 
@@ -73,14 +76,11 @@ class _Bench:
     checks: list[Check] = field(default_factory=list[Check])
 
     def look(self, name: str, records: str, check: Callable[[], int | Held]) -> bool:
-        """Carry out a check that tells how many records it looked at; whether they hold.
-
-        Strangers write these files: whatever they break in here is their file's fault, told as one.
-        """
+        """Carry out a check that tells how many records it looked at; whether they hold."""
         held, sentence, record, place = 0, None, None, None
         state: State = "holds"
         try:
-            found = check()
+            found = _guarded(check)
             held, sentence = (
                 (found.count, found.sentence) if isinstance(found, Held) else (found, None)
             )
@@ -89,8 +89,6 @@ class _Bench:
         except Fault as fault:
             state, sentence, record, place = "fails", fault.sentence, fault.record, fault.place
             held = 0 if place is None else place - 1
-        except Exception as problem:  # noqa: BLE001 (see above)
-            state, sentence = "fails", f"cannot be read: {type(problem).__name__}"
         self.checks.append(
             Check(
                 name=name,
@@ -107,10 +105,10 @@ class _Bench:
     def keys(self, exhibit: AnyExhibit, brought: Keys) -> Checker | None:
         """Whose signatures count; None when the file's own keys are none."""
         try:
-            listed = _listed(exhibit)
+            listed = _guarded(lambda: _listed(exhibit))
             keys = trust.pinned(brought, listed)
-        except Exception as problem:  # noqa: BLE001 (as in look, which tells it)
-            self.look("keys", "keys", _raises(problem))
+        except Fault as fault:
+            self.look("keys", "keys", _raises(fault))
             return None
         self.checks.append(_of_keys(keys, brought))
         return Checker(keys=keys, listed=listed)
@@ -229,13 +227,20 @@ def _check_log(bench: _Bench, export: LogExport, by: Checker | None) -> None:
 
 
 def _read(content: bytes) -> AnyExhibit:
-    """Read a file, in which nothing may be so odd that reading it fails."""
     try:
-        return exhibits.read(content)
-    except NotAnExhibit:
+        return _guarded(lambda: exhibits.read(content))
+    except Fault as fault:
+        raise BrokenExhibit(fault.sentence) from None
+
+
+def _guarded(check: Callable[[], FoundT]) -> FoundT:
+    """Strangers write these files: whatever they break in here is their file's fault."""
+    try:
+        return check()
+    except (Open, Fault, NotAnExhibit):
         raise
-    except Exception as problem:  # noqa: BLE001 (strangers write these files)
-        raise BrokenExhibit(f"cannot be read: {type(problem).__name__}") from None
+    except Exception as problem:
+        raise Fault(f"cannot be read: {type(problem).__name__}") from problem
 
 
 def _named(found: Json) -> str:
@@ -283,8 +288,8 @@ def _broken(problem: BrokenExhibit) -> Check:
     )
 
 
-def _raises(problem: Exception) -> Callable[[], int]:
+def _raises(fault: Fault) -> Callable[[], int]:
     def check() -> int:
-        raise problem
+        raise fault
 
     return check

@@ -222,7 +222,10 @@ async def inclusion_proofs(
 async def consistency_proof(
     connection: Connection, *, old_size: int, new_size: int
 ) -> tuple[bytes, ...]:
-    """That the first entries of a tree are the old tree; both lie within the newest checkpoint."""
+    """That the first entries of a tree are the old tree.
+
+    For any sizes up to that of the newest checkpoint, also such as no checkpoint was signed for.
+    """
     path = merkle.consistency_path(old_size=old_size, new_size=new_size)
     hash_of = await _hashes(connection, path)
     return tuple(merkle.range_hash(leaves, hash_of) for leaves in path)

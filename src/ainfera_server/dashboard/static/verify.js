@@ -25,8 +25,13 @@ class Fault extends Error {
   }
 }
 
-/** Something cannot be checked here, which proves nothing either way. */
-class Open extends Error {}
+/** Something cannot be checked here, which proves nothing either way; `held` records did hold. */
+class Open extends Error {
+  constructor(sentence, held = 0) {
+    super(sentence);
+    this.held = held;
+  }
+}
 
 /**
  * Check a file, given as bytes. `keys` are files that say whose signatures count; of a sort that
@@ -53,15 +58,18 @@ export async function verify(content, { keys = [], log = null } = {}) {
   for (const file of files) {
     if (await takeKeys(bench, file, brought)) await FORMATS[file.format].check(bench, file);
   }
-  if (log) await check(bench, "counted in the log", () => checkCounted(...files));
+  if (log) await check(bench, "counted in the log", () => checkCounted(...files, brought));
   return report(files.map((file) => FORMATS[file.format].subject).join(" and "));
 }
 
-/** Do one check: `work` returns how many records held, and throws at the first that does not. */
+/**
+ * Do one check: `work` returns how many records held, with a sentence for the reader if there is
+ * one, and throws at the first that does not. What is open has not failed.
+ */
 async function check(bench, name, work) {
   const found = { name, count: 0, state: "holds", record: null, place: null, sentence: null };
   try {
-    found.count = await work();
+    [found.count, found.sentence = null] = [await work()].flat();
   } catch (problem) {
     if (problem instanceof WrongKind) throw problem;
     const fault = problem instanceof Open ? problem : asFault(problem);
@@ -69,10 +77,10 @@ async function check(bench, name, work) {
     found.sentence = fault.message;
     found.record = fault.record ?? null;
     found.place = fault.place ?? null;
-    found.count = found.place === null ? 0 : found.place - 1;
+    found.count = problem.held ?? (found.place ?? 1) - 1;
   }
   bench.checks.push(found);
-  return found.state === "holds";
+  return found.state !== "fails";
 }
 
 /** Whatever goes wrong inside belongs to this record. */
@@ -129,7 +137,7 @@ async function checkReceiptDocument(bench, file) {
       return 1;
     });
     const created = events.find((one) => one.said.event_type === "receipt.created");
-    await check(bench, "inclusion in the log", () => checkInclusion(bench, file, created));
+    await check(bench, "inclusion in the log", () => checkInclusion(bench, file, created, 1));
   }
   const isBound = await check(bench, "decision", () => {
     const isWanted = receipt.decision_id !== null;
@@ -201,17 +209,26 @@ function dueFor(receipt, isOld) {
     millionths += whole(usage.web_searches) * money(receipt.web_search_usd) * MILLION;
   }
   const full = (millionths + MILLION / 2n) / MILLION;
-  const margin = isOld ? 0n : (full * money(receipt.margin_rate) + MILLION - 1n) / MILLION;
+  const margin = isOld ? 0n : marginOf(full, receipt.margin_rate);
   const held = money(receipt.held_usd);
   if (full + margin <= held) return [full, margin];
   return [least(full, held), held - least(full, held)];
+}
+
+function marginOf(full, rate) {
+  const [, ones, fraction = ""] = RATE.exec(text(rate)) ?? [];
+  need(ones, "margin_rate is no share");
+  const share = BigInt(ones + fraction.padEnd(12, "0"));
+  return (full * share + MILLION * MILLION - 1n) / (MILLION * MILLION);
 }
 
 /** The texts are those that the receipt commits to, or an event where an older receipt does not. */
 async function checkDecision(receipt, shown, events) {
   need(shown.decision_id === receipt.decision_id, "it is another decision than the receipt's");
   canonicalObject(shown.snapshot);
-  if (shown.decision === null) return 1;
+  if (shown.decision === null) {
+    throw new Open("It cannot be checked: the decision's text is missing.");
+  }
   const made = canonicalObject(shown.decision);
   const routed = events.find((one) => one.said.event_type === "inference.routed");
   const committed = receipt.decision_hash ?? routed?.said.decision_hash;
@@ -332,6 +349,7 @@ function eventsOf(read) {
 
 async function checkChain(bench, file) {
   const read = [];
+  const ids = new Set();
   const eventsHold = await check(bench, "events", async () => {
     for (const [index, one] of file.events.entries()) {
       const place = index + 1;
@@ -343,6 +361,8 @@ async function checkChain(bench, file) {
         need(said.seq === place, `its seq should be ${place}`);
         need(said.agent_id === file.agent_id, "it is another agent's");
         need(!before || said.tenant_id === before.said.tenant_id, "it is another tenant's");
+        need(!ids.has(said.event_id), "it has the event_id of an event before");
+        ids.add(said.event_id);
         read.push({ said, event: one, place });
       });
     }
@@ -361,6 +381,7 @@ async function checkChain(bench, file) {
   const receipts = [];
   const receiptsHold = await check(bench, "receipts", async () => {
     receipts.push(...(await readReceipts(bench, file, created, eventsAbout)));
+    needReceiptsOfDebits(receipts, read);
     return receipts.length;
   });
   if (!receiptsHold) return;
@@ -382,7 +403,7 @@ async function checkEnd(bench, file, last) {
     throw new Fault(sentence, "event", Math.min(count, Number(whole(end.seq))) + 1);
   }
   need(end.event_hash === (last?.event.event_hash ?? null), "another event was the last one");
-  return count;
+  return [count, `Exported at ${text(end.exported_at)}.`];
 }
 
 /** A receipt for each event that says that one was made, in that order. */
@@ -401,16 +422,33 @@ async function readReceipts(bench, file, created, eventsAbout) {
   return receipts;
 }
 
+/** Money is never taken without a receipt that says what for. */
+function needReceiptsOfDebits(receipts, read) {
+  const known = new Set(receipts.map((one) => one.inference_id));
+  for (const { said } of read.filter((one) => one.said.event_type === "ledger.debited")) {
+    const isKnown = typeof said.inference_id === "string" && known.has(said.inference_id);
+    need(isKnown, `event ${said.seq} took money, and there is no receipt of it`);
+  }
+}
+
 /** A decision for each receipt that names one, in that order. */
 async function checkDecisions(file, receipts, eventsAbout) {
   const naming = receipts.filter((one) => one.decision_id !== null);
+  const open = [];
   for (const [index, shown] of file.decisions.entries()) {
-    await inRecord("decision", index + 1, () => {
+    await inRecord("decision", index + 1, async () => {
       need(index < naming.length, "no receipt names it");
-      return checkDecision(naming[index], shown, eventsAbout(naming[index]));
+      try {
+        await checkDecision(naming[index], shown, eventsAbout(naming[index]));
+      } catch (problem) {
+        if (!(problem instanceof Open)) throw problem;
+        open.push(problem.message);
+      }
     });
   }
   needAll(file.decisions.length, naming.length, "decision");
+  const [count, all] = [open.length, naming.length];
+  if (count > 0) throw new Open(`${count} of ${all}: ${open[0]}`, all - count);
   return naming.length;
 }
 
@@ -426,7 +464,7 @@ const NOTE = /^([^\n]+\n(0|[1-9][0-9]*)\n([^\n]+)\n)\n((?:\u2014 [^\n]+\n)+)$/u;
 const SIGNATURE_LINE = /^\u2014 ([^ +\n]+) ([^ \n]+)$/u;
 const LOG_KEY = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/;
 
-async function checkInclusion(bench, file, event) {
+async function checkInclusion(bench, file, event, count = event?.said.seq) {
   need((file.inclusion === null) !== (file.inclusion_pending === null), "there is not one of both");
   if (file.inclusion === null) throw new Open(file.inclusion_pending);
   const proof = file.inclusion;
@@ -439,7 +477,7 @@ async function checkInclusion(bench, file, event) {
   const leaf = await leafHash(canonical(entry));
   const reached = await rootOfInclusion(leaf, whole(proof.log_index), checkpoint.size, hashes);
   need(isEqual(reached, checkpoint.root), "it does not lead to the root that was signed");
-  return seq;
+  return [count, `By a checkpoint of the log with ${checkpoint.size} entries.`];
 }
 
 async function rootOfInclusion(leaf, index, size, hashes) {
@@ -523,13 +561,29 @@ function readEntry(written) {
   return agent ? { agent, hash, seq: Number(seq) } : null;
 }
 
-/** Nothing that the log counts was left out of a chain. */
-async function checkCounted(file, log) {
+/**
+ * Nothing that the log counts was left out of a chain. The log is the one that the chain's own
+ * proof is from: signed by the same key, and continuing the proof's tree.
+ */
+async function checkCounted(file, log, brought) {
+  const keys = { log: brought.log.size > 0 ? brought.log : (await keysOf(file)).log };
+  const checkpoint = await readCheckpoint(keys, log.checkpoint);
   const agent = await hashOf(file.agent_id);
   const counted = log.entries.map(readEntry).filter((one) => one?.agent === agent);
   for (const [index, { hash }] of counted.entries()) {
     const isThere = file.events[index]?.event_hash === hash;
     if (!isThere) throw new Fault("the log counts another event here", "event", index + 1);
+  }
+  if (file.inclusion === null) return counted.length;
+  const own = await readCheckpoint(keys, file.inclusion.checkpoint);
+  need(own.origin === checkpoint.origin, "the chain is in a log of another name");
+  const isNew = own.size <= checkpoint.size && own.size <= BigInt(log.entries.length);
+  need(isNew, "the log is older than the chain's own checkpoint: take a newer one");
+  const first = log.entries.slice(0, Number(own.size));
+  const root = await rootOf(await Promise.all(first.map(leafHash)));
+  need(isEqual(root, own.root), "it forks from the chain's own checkpoint: there are two logs");
+  if (counted.length < file.inclusion_seq) {
+    throw new Fault("the log does not have it", "event", counted.length + 1);
   }
   return counted.length;
 }
@@ -652,6 +706,7 @@ async function isSignature(key, signature, message) {
 
 const MILLION = 1_000_000n;
 const MONEY = /^([0-9]+)(?:\.([0-9]{1,6}))?$/;
+const RATE = /^([0-9]{1,12})(?:\.([0-9]{1,12}))?$/;
 const PLAIN = /[^"\\\u0000-\u001f]*/.source;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.source;
 const STRING = `"${PLAIN}(?:${ESCAPE}${PLAIN})*"`;

@@ -50,12 +50,18 @@ async function contents(id) {
 }
 
 function showReport({ subject, holds, checks, fingerprints }) {
-  const isAll = checks.every((one) => one.state === "holds");
-  const verdict = isAll ? "All of it holds" : "What could be checked holds";
-  show(holds ? verdict : "It does not hold", `This is ${subject}.`, checks);
+  show(holds ? verdictOf(checks) : "It does not hold", `This is ${subject}.`, checks);
   at("verdict").className = holds ? "good" : "bad";
   at("own-keys").hidden = fingerprints.length === 0;
   at("fingerprints").replaceChildren(...fingerprints.map((one) => element("li", one)));
+}
+
+function verdictOf(checks) {
+  const open = checks.filter((one) => one.state === "open").map((one) => one.name);
+  if (open.length === 0) return "All of it holds";
+  const number = open.length === 1 ? "1 check" : `${open.length} checks`;
+  const named = `${number} could not be made: ${open.join(", ")}`;
+  return `Nothing is wrong in what could be checked; ${named}`;
 }
 
 function show(verdict, subject, checks) {

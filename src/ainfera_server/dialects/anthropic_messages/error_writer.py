@@ -10,6 +10,7 @@ from ainfera_server.dialects.sides import ErrorAnswer
 from ainfera_server.errors import (
     AinferaError,
     InsufficientFunds,
+    KeyScopeInsufficient,
     Malformed,
     MoneyRefused,
     NotFound,
