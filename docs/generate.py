@@ -109,7 +109,8 @@ def routes_page() -> str:
     return page(
         "Routes",
         "*key*: an API key is needed, as `Authorization: Bearer` or as `x-api-key`, and reaches"
-        " what its own tenant has. *public*: anybody may ask. `/openapi.json` of a running server"
+        " what its own tenant has. *owner*: a key of scope `owner` is needed, because something"
+        " changes. *public*: anybody may ask. `/openapi.json` of a running server"
         " says what goes into each and what comes out.",
         routes_table(routes.every_route()),
         "## Not served",

@@ -44,6 +44,10 @@ PROMISES: Mapping[str, str] = MappingProxyType(
             "An API key is shown once and cannot be read from what we store."
         ),
         "no-key-no-lookup": "A call without a well-formed key is refused before any lookup.",
+        "agents-cannot-lift-their-limits": (
+            "A key of scope inference changes nothing but what it asks and judges for its own"
+            " agent."
+        ),
         "tenants-are-strangers": (
             "Another tenant's things cannot be told from things that do not exist."
         ),
@@ -158,6 +162,9 @@ PROMISES: Mapping[str, str] = MappingProxyType(
             "Whether a call is answered, fails, expires or is refused, one signed receipt says so"
             " and what it cost."
         ),
+        "unchecked-is-said": (
+            "What could not be checked is counted and named, and never said to hold."
+        ),
         "evidence-travels": (
             "A receipt, a chain or the whole log is one file that anybody can check offline, and"
             " the first bad record is named."
@@ -201,6 +208,9 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         ),
         "kept-words-match-the-receipt": (
             "What is kept is byte for byte what was sent, and matches the receipt's hashes."
+        ),
+        "deleted-answers-stay-deleted": (
+            "A deleted stored answer is never given again, and its call is never paid twice."
         ),
         "deleted-content-cannot-be-read": (
             "Deleting a tenant's key makes all its kept words unreadable, and the record stays"

@@ -9,6 +9,7 @@ from ainfera_server.api import routes
 from ainfera_server.api.route import Route
 from tests.api import worlds
 from tests.api.worlds import NOBODYS, Things
+from tests.promises import proves
 from tests.running_server import RunningServer, SignedUp, json_of
 
 OWNERS = tuple(route for route in routes.ROUTES if route.opens == "owner")
@@ -84,6 +85,7 @@ def test_a_key_for_inference_changes_nothing_and_learns_nothing_by_trying(
     assert {answer.json()["code"] for answer in (*answers, unread)} == {"key_scope_insufficient"}
 
 
+@proves("agents-cannot-lift-their-limits")
 def test_a_key_for_inference_changed_nothing(world: World) -> None:
     wallet = json_of(world.server.get(f"/v1/wallets/{world.agents.agent_id}"))
     patched = httpx.patch(

@@ -200,6 +200,7 @@ def test_everything_is_deleted_with_its_key_and_the_record_stays_whole(
     assert server.get(content_path(after)).status_code == 200, "the next one has a new key"
 
 
+@proves("deleted-answers-stay-deleted")
 def test_deleting_everything_also_deletes_what_a_repeated_call_would_get(
     server: RunningServer, look: Look
 ) -> None:

@@ -34,7 +34,7 @@ def decided(document: Document, **changed: object) -> Document:
     return {**document, "decisions": [{**first, **changed}, *others]}
 
 
-@proves("tampering-is-named")
+@proves("tampering-is-named", "unchecked-is-said")
 @pytest.mark.parametrize("snapshot", ['{"forged":true}', None], ids=["forged", "as it was"])
 @pytest.mark.parametrize("kind", ["receipt", "chain"])
 def test_a_decision_without_its_text_is_never_said_to_hold(kind: str, snapshot: str | None) -> None:

@@ -29,6 +29,7 @@ from ainfera_server.errors import (
     CapExceeded,
     InsufficientFunds,
     Invalid,
+    KeyScopeInsufficient,
     Malformed,
     ModelUnavailable,
     NotFound,
@@ -227,7 +228,7 @@ def test_the_published_client_raises_every_error_with_its_words(error: AinferaEr
     match error:
         case InsufficientFunds():
             expected = ainfera.WalletInsufficient
-        case CapExceeded():
+        case CapExceeded() | KeyScopeInsufficient():  # The client takes every 403 for a cap.
             expected = ainfera.SpendPolicyExceeded
         case ModelUnavailable():
             expected = ainfera.ModelUnavailable
