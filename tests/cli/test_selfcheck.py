@@ -10,7 +10,6 @@ import pytest
 from ainfera_server.postgres import embedded, migrate
 from ainfera_server.selfcheck import checks
 from tests.cli import running_command
-from tests.cli.running_command import Started
 from tests.postgres_fixtures import BIN_DIR
 from tests.promises import proves
 
@@ -28,12 +27,11 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @proves("promises-can-be-checked")
-def test_beside_a_server_that_runs_every_promise_holds(
-    demo_server: Started, tmp_path: Path
-) -> None:
-    folder = str(demo_server.data_dir)
-    done = running_command.run("selfcheck", "--data-dir", folder, "--deep", home=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_beside_a_server_that_runs_every_promise_holds(tmp_path: Path) -> None:
+    with running_command.started(tmp_path) as server:
+        folder = str(server.data_dir)
+        done = running_command.run("selfcheck", "--data-dir", folder, "--deep", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     lines = done.stdout.splitlines()
     assert len(lines) == PROMISES
     assert all(" holds " in line for line in lines)

@@ -159,7 +159,8 @@ def test_what_is_said_to_us_stays_with_us(
         caps={"budget": "1.00"},
     )
 
-    assert answer.model_used == GPT
+    # Which of the two is asked first depends on what went wrong with either a moment ago.
+    assert answer.model_used in {GPT, CLAUDE}
     asked = only_request(scripted_provider).json
     assert not {"agent_id", "task_type", "routing_hint", "caps"} & set(asked)
 

@@ -41,9 +41,9 @@ class Database:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Database]:
-    """A migrated database that runs."""
-    database = Database(tmp_path / "store")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A migrated database that runs, in a folder whose path leaves room for the socket's name."""
+    database = Database(tmp_path_factory.mktemp("d"))
     database.starts()
     migrate.upgrade(database.dsn)
     yield database

@@ -10,7 +10,7 @@ from ainfera_server.postgres.embedded import Server
 from tests.postgres import test_card_keys_migration as earlier
 
 BEFORE = "0003_public_log"
-GOLDEN = Path(__file__).parents[1] / "audit" / "first_evidence.golden.json"
+GOLDEN = Path(__file__).parents[1] / "audit" / "evidence" / "first_evidence.golden.json"
 ADD_EVENT = (
     "insert into audit_events (cell, agent_id, seq, event_id, tenant_id, event_type, payload,"
     " previous_hash, event_hash, key_id, signature, created_at) values (7, '{agent_id}', {seq},"
