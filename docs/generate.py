@@ -20,7 +20,7 @@ from ainfera_server.dashboard import pages as dashboard
 from ainfera_server.errors import AinferaError
 from ainfera_server.money import UsdMicros
 from ainfera_server.settings import Settings
-from benchmarks import report
+from benchmarks import report, write_report
 from docs import providers_table
 from tests.promises import PROMISES
 
@@ -84,8 +84,13 @@ def events_page() -> str:
 
 
 def performance_page() -> str:
-    """What was measured last, by `just bench --keep`."""
-    return page("Performance", *report.paragraphs(report.kept()))
+    """What was measured last, by `just bench --keep` and `just bench-writes --keep`."""
+    return page(
+        "Performance",
+        *report.paragraphs(report.kept()),
+        "## The write path alone",
+        *write_report.paragraphs(write_report.kept()),
+    )
 
 
 def promises_page() -> str:
