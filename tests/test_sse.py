@@ -75,6 +75,7 @@ def test_byte_by_byte_is_as_good_as_all_at_once(body: bytes) -> None:
     assert split([body[at : at + 1] for at in range(len(body))]) == split([body])
 
 
+@example(b"\n\xef\xbb\xbfdata\ndata", [])
 @given(bodies, st.lists(st.integers(min_value=0), max_size=10))
 def test_the_bytes_of_an_event_are_that_event_again(body: bytes, places: list[int]) -> None:
     found = events(cut(body, places))

@@ -39,7 +39,7 @@ class Splitter:
         for line in self._whole_lines(chunk):
             self._size += len(line) + 1
             if line:
-                self._lines.append(line)
+                self._add(line)
             else:
                 event = _event(self._lines)
                 self._lines.clear()
@@ -52,12 +52,21 @@ class Splitter:
     def finish(self) -> Iterator[Event]:
         """Yield the event that the end of the stream cut off, as lenient readers do."""
         if self._rest:
-            self._lines.append(self._rest.removesuffix(b"\r"))
+            self._add(self._rest.removesuffix(b"\r"))
             self._rest = b""
         event = _event(self._lines)
         self._lines.clear()
         if event is not None:
             yield event
+
+    def _add(self, line: bytes) -> None:
+        """Keep a line, unless it means another thing in its place than at a stream's beginning.
+
+        Behind a byte order mark in the middle stands a field that nobody knows; the event's own
+        bytes, read alone, would begin with the mark, and the field would be one that counts.
+        """
+        if self._lines or not line.startswith(_BYTE_ORDER_MARK):
+            self._lines.append(line)
 
     def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
         data = self._rest + chunk
